@@ -1,0 +1,91 @@
+package provider
+
+import (
+	"errors"
+	"time"
+
+	"keyway/provider/identity"
+)
+
+// TokenFormat is how an access token looks.
+type TokenFormat string
+
+// The closed set of token formats.
+const (
+	FormatOpaque   TokenFormat = "opaque"    // kw_at_ and 32 random bytes, base64url
+	FormatHex32    TokenFormat = "hex32"     // 16 random bytes in hexadecimal
+	FormatJWTHS256 TokenFormat = "jwt-hs256" // a legacy JWT under the legacy secret
+	FormatATJWT    TokenFormat = "at+jwt"    // RFC 9068
+)
+
+// LegacyToken says how the access token of a password grant looks, so that
+// the string the legacy app gets is the OAuth access token. It travels with
+// each call; its secret is never stored.
+type LegacyToken struct {
+	Format    TokenFormat
+	Upper     bool   // FormatHex32: in upper case
+	Header    string // FormatJWTHS256: the JOSE header, as it is to be signed
+	Secret    []byte // FormatJWTHS256: the legacy system's own signing secret
+	Lifetime  time.Duration
+	Reuse     bool          // return the same token again while it lives (needs FormatJWTHS256)
+	MinRemain time.Duration // Reuse: only while it lives at least this much longer
+	// Claims renders the claims as the exact JSON that is to be signed.
+	// Only for FormatJWTHS256.
+	Claims func(TokenFacts) ([]byte, error)
+}
+
+// TokenFacts are what a legacy token's claims may say.
+type TokenFacts struct {
+	ID        string // 16 random letters and digits
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	User      *identity.User
+	Account   *identity.Account
+}
+
+// PasswordGrant is one resource-owner password credentials grant
+// (RFC 6749, section 4.3), asked for in process.
+type PasswordGrant struct {
+	Client        string // the internal client's id
+	Credentials   identity.Credentials
+	AccountSystem string            // where the user's account is looked up
+	NeedAccount   bool              // without an account there the user is unknown
+	Match         map[string]string // account attribute -> value it must have (or contain, if a list); else unknown user
+	Token         LegacyToken
+	RequestID     string
+}
+
+// Grant is a live grant with its access token.
+type Grant struct {
+	ID          string
+	ClientID    string
+	AccessToken string // as presented or issued; never logged
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+	Scopes      []string
+	User        *identity.User    // nil when the client acts for itself
+	Account     *identity.Account // nil when the user has none in the system asked for
+	Claims      []byte            // of a legacy JWT: its claims as signed; else nil
+}
+
+// TokenQuery presents an access token on behalf of a legacy system.
+type TokenQuery struct {
+	Client        string // the internal client whose tokens are accepted
+	Token         string
+	AccountSystem string
+	Credentials   identity.Credentials // for the gate: System, RemoteAddr, AllowUnverified
+	RequestID     string
+}
+
+// UserQuery asks for a user without a token, on behalf of a legacy system
+// that proved itself with its own key: by account id, or by login name.
+type UserQuery struct {
+	AccountSystem string
+	AccountID     string
+	Directory     string
+	Username      string
+}
+
+// ErrRevoked is in the chain of an invalid_token failure when the token was
+// good once and was ended before its time.
+var ErrRevoked = errors.New("revoked")

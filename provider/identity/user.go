@@ -1,0 +1,86 @@
+package identity
+
+import (
+	"time"
+)
+
+// Status is the state of a user.
+type Status string
+
+// The states of a user.
+const (
+	StatusActive     Status = "active"
+	StatusUnverified Status = "unverified"
+	StatusDisabled   Status = "disabled"
+	StatusDeleted    Status = "deleted"
+)
+
+// User is one person. Subject is random and never changes; it is the OIDC
+// subject identifier (OpenID Connect Core 1.0, section 2) and never an e-mail
+// address.
+type User struct {
+	Subject           string
+	Status            Status
+	Email             string
+	EmailVerified     bool
+	Claims            map[string]any // further standard claims (OpenID Connect Core 1.0, section 5.1); numbers are json.Number
+	LoginNames        []LoginName    // filled by FindUser and FindLogin
+	CredentialVersion int64          // grows with every change of a credential
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+}
+
+// LoginName is a name under which a user signs in, unique in its directory
+// (compared by [FoldName]).
+type LoginName struct {
+	Directory string
+	Name      string // as it was given
+	Slot      string // which of the user's credentials it goes with; "" is [SlotPassword]
+}
+
+// Username returns the user's first login name in directory that is not an
+// e-mail address, else the first one there, else "".
+func (u *User) Username(directory string) string {
+	first := ""
+	for _, n := range u.LoginNames {
+		if n.Directory != directory || n.Slot != "" && n.Slot != SlotPassword {
+			continue
+		}
+		if first == "" {
+			first = n.Name
+		}
+		if !LooksLikeEmail(n.Name) {
+			return n.Name
+		}
+	}
+	return first
+}
+
+// Account is a user's account in one legacy system.
+type Account struct {
+	System     string // the account namespace, usually the template's name: "faveo"
+	Subject    string
+	ID         string         // the legacy system's own id; unique in System
+	Attributes map[string]any // what reply templates read; numbers are json.Number
+}
+
+// The credential slots that Keyway itself names. A system may use others.
+const (
+	SlotPassword = "password"
+)
+
+// Credential is one secret of a user, stored as a hash.
+type Credential struct {
+	Subject string
+	Slot    string // SlotPassword, or a name of the system's own such as "pass_code"
+	Hash    string
+	Scheme  string // "" when the hash names itself
+	Salt    string // only where the scheme keeps it apart from the hash
+}
+
+// Login is what a login name leads to.
+type Login struct {
+	User       User
+	Name       LoginName
+	Credential *Credential // nil when the user has none in the name's slot
+}

@@ -1,0 +1,167 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"keyway/provider/identity"
+)
+
+// Hash is the SHA-256 of a whole token, code or request URI. Storage never
+// sees the value itself.
+type Hash [32]byte
+
+// TokenKind tells access from refresh tokens.
+type TokenKind string
+
+// The kinds of stored tokens.
+const (
+	KindAccess  TokenKind = "access"
+	KindRefresh TokenKind = "refresh"
+)
+
+// GrantRecord is one stored grant: what a user (or a client for itself)
+// allowed a client. Its tokens are valid only while it is not revoked, so
+// revoking is one update.
+type GrantRecord struct {
+	ID           string // also fosite's request id
+	ClientID     string
+	Subject      string // "" when the client acts for itself
+	Origin       string // "password", "client_credentials", "authorization_code", ...
+	System       string // the legacy system instance that asked, "" for OAuth endpoints
+	Scopes       []string
+	Audience     []string
+	Session      []byte // versioned JSON
+	AuthTime     time.Time
+	CreatedAt    time.Time
+	ExpiresAt    time.Time // the latest moment any of its tokens may live
+	RevokedAt    time.Time // zero while it is live
+	RevokeReason string
+}
+
+// TokenRecord is one stored token.
+type TokenRecord struct {
+	Hash        Hash
+	GrantID     string
+	Kind        TokenKind
+	Scopes      []string // nil: the grant's
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+	Used        bool      // a refresh token that was rotated
+	FirstUsedAt time.Time // when it was rotated first; zero before
+	Pair        Hash      // on a refresh token: the access token born with it
+	Claims      []byte    // on a re-mintable legacy token: its claims, as signed
+}
+
+// StoredToken is a token with everything needed to judge it, read at once.
+type StoredToken struct {
+	Token      TokenRecord
+	Grant      GrantRecord
+	UserStatus identity.Status // "" when the grant has no subject or its user is gone
+}
+
+// Issue is everything one token request writes. It is written in one
+// transaction or not at all.
+type Issue struct {
+	NewGrant *GrantRecord  // nil when the grant exists already
+	GrantID  string        // the grant that must be there and not revoked; always set
+	Session  []byte        // when not nil, replaces the session of an existing grant
+	Extend   time.Time     // when not zero, moves an existing grant's ExpiresAt to the later of both
+	Rotate   *Hash         // the refresh token that is used up by this request
+	Grace    time.Duration // a rotated token may be presented again for so long
+	Tokens   []TokenRecord // inserted; a refresh token whose hash is there already (a retry within grace) is left as it is
+	Events   []identity.Event
+}
+
+// TokenStorage stores grants and their tokens.
+type TokenStorage interface {
+	// Issue writes x. It returns [identity.ErrConflict] when x.Rotate was used
+	// before (and the grace is over), its successor was used, or it has
+	// expired, and [identity.ErrNotFound] when the grant is revoked or gone.
+	// Rotating also ends the access token paired with the rotated token.
+	Issue(ctx context.Context, x *Issue) error
+	// FindToken returns the token and its grant, whatever their state, or
+	// [identity.ErrNotFound].
+	FindToken(ctx context.Context, h Hash) (*StoredToken, error)
+	// FindReusable returns the access token of (client, subject) with stored
+	// Claims that was issued last, is not revoked and lives beyond at; or
+	// [identity.ErrNotFound].
+	FindReusable(ctx context.Context, clientID, subject string, at time.Time) (*StoredToken, error)
+	// Revoke revokes what the query selects and returns how many grants that
+	// were live it ended. It is idempotent.
+	Revoke(ctx context.Context, q RevokeQuery) (int, error)
+}
+
+// RevokeQuery selects grants to revoke: by exactly one of its first three
+// fields.
+type RevokeQuery struct {
+	GrantID  string
+	Subject  string
+	ClientID string
+	Reason   string
+	At       time.Time
+	Event    *identity.Event // stored in the same transaction; may be nil
+}
+
+// ClientStorage stores clients.
+type ClientStorage interface {
+	// FindClient returns [identity.ErrNotFound] where there is none.
+	FindClient(ctx context.Context, id string) (*Client, error)
+	// SaveClient inserts or replaces; saving an equal client changes nothing.
+	SaveClient(ctx context.Context, c *Client) error
+	// ListClients returns all clients in the order of their ids.
+	ListClients(ctx context.Context) ([]*Client, error)
+	// DeleteClient deletes the client and revokes its grants;
+	// [identity.ErrNotFound] where there is none.
+	DeleteClient(ctx context.Context, id string) error
+}
+
+// ReplayStorage remembers identifiers that may be used once.
+type ReplayStorage interface {
+	// RememberOnce stores (namespace, id) until expires and returns
+	// [identity.ErrConflict] if it is stored already.
+	RememberOnce(ctx context.Context, namespace, id string, expires time.Time) error
+}
+
+// KeyState is where a signing key is in its life.
+type KeyState string
+
+// The states of a signing key.
+const (
+	KeyNext    KeyState = "next"    // published, not signing yet
+	KeyActive  KeyState = "active"  // signing
+	KeyRetired KeyState = "retired" // published, verifying only
+)
+
+// KeyRecord is one signing key. Storage seals PrivateJWK at rest, bound to
+// the row's kid.
+type KeyRecord struct {
+	KID        string
+	Algorithm  string // JWS "alg": RS256, ES256
+	State      KeyState
+	PrivateJWK []byte // JSON (RFC 7517)
+	CreatedAt  time.Time
+	ActiveAt   time.Time // when it began, or is to begin, to sign
+	RetiredAt  time.Time // when it stopped signing
+	ExpiresAt  time.Time // when it leaves the key set; zero while not retired
+}
+
+// KeyStorage stores signing keys.
+type KeyStorage interface {
+	// ListKeys returns all keys with their private parts.
+	ListKeys(ctx context.Context) ([]KeyRecord, error)
+	// UpdateKeys lets change turn the present keys into what they shall be
+	// from now on, in one transaction that no other caller can interleave
+	// with; keys missing from the result are deleted.
+	UpdateKeys(ctx context.Context, change func(now []KeyRecord) ([]KeyRecord, error)) error
+}
+
+// Storage is all that a [Provider] stores.
+type Storage interface {
+	TokenStorage
+	ClientStorage
+	ReplayStorage
+	KeyStorage
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+}
