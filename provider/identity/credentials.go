@@ -16,6 +16,7 @@ type Credentials struct {
 	System     string // the legacy system's instance, "" for a browser login
 	Client     string // the OAuth client that the login is for
 	RemoteAddr netip.Addr
+	RequestID  string // for the audit trail
 
 	// StatusFirst makes a user's status decide before the password does, as
 	// some legacy systems do; it tells an unverified name from a wrong password.
@@ -31,6 +32,7 @@ func (c Credentials) LogValue() slog.Value {
 		slog.String("system", c.System),
 		slog.String("client", c.Client),
 		slog.String("remote_addr", c.RemoteAddr.String()),
+		slog.String("request_id", c.RequestID),
 	)
 }
 
@@ -52,4 +54,13 @@ type Identity struct {
 // Errors are [*Failure].
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credentials) (*Identity, error)
+}
+
+// LoginAuthenticator is an [Authenticator] that can be told whom the login
+// name leads to, so that it need not be looked up again.
+type LoginAuthenticator interface {
+	Authenticator
+	// AuthenticateLogin is Authenticate for a name that was resolved to l; a nil
+	// l means that nobody has it.
+	AuthenticateLogin(ctx context.Context, c Credentials, l *Login) (*Identity, error)
 }

@@ -1,0 +1,270 @@
+package identity
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Moment is when the gate is asked.
+type Moment string
+
+// The moments.
+const (
+	MomentTry   Moment = "try"   // before a password or another proof is looked at
+	MomentEnter Moment = "enter" // before a proof becomes a session or a grant: login, code, device
+	MomentStay  Moment = "stay"  // while a grant lives: refresh, introspection, userinfo, forward auth
+)
+
+// Question is what the gate is asked.
+type Question struct {
+	Moment     Moment
+	Directory  string // at MomentTry, with Name: the login name as it was given
+	Name       string
+	Subject    string // "" where the name is unknown, or where a client acts for itself
+	Status     Status // of Subject, as storage has it now; "" where the user is gone
+	System     string // the legacy system's instance, "" for OAuth endpoints
+	Client     string
+	RemoteAddr netip.Addr
+
+	// StatusFirst lets the status decide at MomentTry already.
+	StatusFirst bool
+	// AllowUnverified lets an unverified user in.
+	AllowUnverified bool
+}
+
+// GateOptions configures a [Gate]. Zero values mean the defaults.
+type GateOptions struct {
+	Attempts Attempts
+	// Failures is how many failed sign-ins within Window lock a user; default
+	// 10, negative never. All login names of a user count as one, and an unknown
+	// name is locked just like a known one.
+	Failures int
+	// SourceFailures is how many failed sign-ins within Window lock a source
+	// address (an IPv6 /64); default 300, negative never. It is far above
+	// Failures because all users of a legacy application arrive from one address.
+	SourceFailures int
+	Window         time.Duration // default 15 min
+	// Networks are the source networks that a system may be called from; a
+	// system that is not in it may be called from anywhere.
+	Networks map[string][]netip.Prefix
+	// NameKey hides unknown login names, which may be mistyped passwords, in
+	// the keys of their failures. Replicas must share it. Default random: then
+	// a restart forgets the failures of unknown names.
+	NameKey []byte
+	Now     func() time.Time
+}
+
+// Gate is the one authority that every way in asks before it lets somebody
+// in, or goes on letting them in. No path has a check of its own.
+//
+// A lockout holds while there were too many failures in the window that ends
+// now; trying again while locked does not prolong it.
+type Gate struct {
+	attempts       Attempts
+	failures       int
+	sourceFailures int
+	window         time.Duration
+	networks       map[string][]netip.Prefix
+	nameKey        []byte
+	now            func() time.Time
+}
+
+// NewGate returns a gate.
+func NewGate(o GateOptions) (*Gate, error) {
+	if o.Attempts == nil || o.Now == nil || o.Window < 0 {
+		return nil, errors.New("gate: Attempts and Now are needed, and Window must not be negative")
+	}
+	if o.Failures == 0 {
+		o.Failures = 10
+	}
+	if o.SourceFailures == 0 {
+		o.SourceFailures = 300
+	}
+	if o.Window == 0 {
+		o.Window = 15 * time.Minute
+	}
+	if len(o.NameKey) == 0 {
+		o.NameKey = make([]byte, sha256.Size)
+		if _, err := rand.Read(o.NameKey); err != nil {
+			return nil, fmt.Errorf("gate: %w", err)
+		}
+	}
+	return &Gate{
+		attempts: o.Attempts, failures: o.Failures, sourceFailures: o.SourceFailures,
+		window: o.Window, networks: o.Networks, nameKey: o.NameKey, now: o.Now,
+	}, nil
+}
+
+// Ask returns nil, or a [*Failure] that says why not:
+//
+//   - invalid_client: System may not be called from RemoteAddr;
+//   - locked: too many failures of this user, name or source (not at MomentStay:
+//     guessing somebody's password must not end their sessions);
+//   - unverified, disabled: the user's status (at MomentTry only with
+//     StatusFirst);
+//   - unavailable: the failures could not be counted.
+//
+// MomentStay costs no query.
+func (g *Gate) Ask(ctx context.Context, q Question) error {
+	if q.Moment == MomentStay {
+		return g.askStay(&q)
+	}
+	_, err := g.ask(ctx, &q)
+	return err
+}
+
+func (g *Gate) askStay(q *Question) error {
+	if q.RemoteAddr.IsValid() {
+		if err := g.askNetwork(q); err != nil {
+			return err
+		}
+	}
+	return askStatus(q)
+}
+
+// ask answers MomentTry and MomentEnter, and tells whether the user had failed
+// within the window.
+func (g *Gate) ask(ctx context.Context, q *Question) (failed bool, err error) {
+	if err := g.askNetwork(q); err != nil {
+		return false, err
+	}
+	failed, err = g.askLockout(ctx, q)
+	if err != nil {
+		return failed, err
+	}
+	if q.Moment != MomentTry || q.StatusFirst && q.Subject != "" {
+		return failed, askStatus(q)
+	}
+	return failed, nil
+}
+
+func (g *Gate) askNetwork(q *Question) error {
+	networks, limited := g.networks[q.System]
+	if q.System == "" || !limited {
+		return nil
+	}
+	addr := q.RemoteAddr.Unmap().WithZone("")
+	for _, n := range networks {
+		if n.Contains(addr) {
+			return nil
+		}
+	}
+	return Fail(ReasonInvalidClient, errors.New("system may not be called from this network"))
+}
+
+// askStatus lets a client that acts for itself (no subject) pass.
+func askStatus(q *Question) error {
+	switch {
+	case q.Subject == "" && q.Status == "":
+		return nil
+	case q.Status == StatusActive || q.Status == StatusUnverified && q.AllowUnverified:
+		return nil
+	case q.Status == StatusUnverified:
+		return Fail(ReasonUnverified, nil)
+	}
+	return Failf(ReasonDisabled, "status is %q", q.Status)
+}
+
+func (g *Gate) askLockout(ctx context.Context, q *Question) (failed bool, err error) {
+	who, source := g.userKey(q), g.sourceKey(q)
+	keys := make([]string, 0, 2)
+	for _, k := range [...]string{who, source} {
+		if k != "" {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return false, nil
+	}
+	counts, err := g.attempts.CountFailures(ctx, keys, g.now().Add(-g.window))
+	if err != nil {
+		return false, storageFailure(err)
+	}
+	switch {
+	case who != "" && counts[who] >= g.failures:
+		return true, Fail(ReasonLocked, errors.New("too many failures of this user"))
+	case source != "" && counts[source] >= g.sourceFailures:
+		return false, Fail(ReasonLocked, errors.New("too many failures from this source"))
+	}
+	return who != "" && counts[who] > 0, nil
+}
+
+// Report tells the gate how a try ended, which e.Reason says: "" when a proof
+// was right, else the reason of the failure. A failure is stored as e; success
+// is not, for its event is written together with the grant. Errors are
+// [*Failure].
+//
+// A wrong proof counts against the user and the source; a status that was found
+// out without one counts against the source.
+func (g *Gate) Report(ctx context.Context, q Question, e Event) error {
+	var keys []string
+	user, source := g.userKey(&q), g.sourceKey(&q)
+	switch e.Reason {
+	case "":
+		if user == "" {
+			return nil
+		}
+		if err := g.attempts.ClearFailures(ctx, []string{user}); err != nil {
+			return storageFailure(err)
+		}
+		return nil
+	case ReasonWrongPassword, ReasonUnknownUser, ReasonSecondFactor:
+		keys = append(keys, user, source)
+	case ReasonUnverified, ReasonDisabled:
+		if q.Moment == MomentTry {
+			keys = append(keys, source)
+		}
+	default:
+	}
+	counted := keys[:0]
+	for _, k := range keys {
+		if k != "" {
+			counted = append(counted, k)
+		}
+	}
+	if err := g.attempts.RecordFailure(ctx, counted, e); err != nil {
+		return storageFailure(err)
+	}
+	return nil
+}
+
+// userKey is under what failures of the user, or of the unknown name, count;
+// "" when they do not.
+func (g *Gate) userKey(q *Question) string {
+	switch {
+	case g.failures < 0:
+		return ""
+	case q.Subject != "":
+		return "user:" + q.Subject
+	case q.Name == "":
+		return ""
+	}
+	mac := hmac.New(sha256.New, g.nameKey)
+	mac.Write([]byte(q.Directory))
+	mac.Write([]byte{0})
+	mac.Write([]byte(FoldName(q.Name)))
+	return "name:" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// sourceKey is under what failures of the source address count.
+func (g *Gate) sourceKey(q *Question) string {
+	if g.sourceFailures < 0 || !q.RemoteAddr.IsValid() {
+		return ""
+	}
+	addr := q.RemoteAddr.Unmap().WithZone("")
+	if addr.Is4() {
+		return "addr:" + addr.String()
+	}
+	network, err := addr.Prefix(64)
+	if err != nil {
+		return "addr:" + addr.String()
+	}
+	return "addr:" + network.String()
+}

@@ -1,0 +1,212 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/go-crypt/crypt/algorithm/argon2"
+)
+
+// Passwords that Keyway hashes itself become argon2id in PHC form. Hashes that
+// were imported are verified as they are, and replaced by argon2id at the next
+// good login:
+//
+//	hash_scheme       form of the hash                        where it comes from
+//	-----------       ----------------                        -------------------
+//	bcrypt            $2a$ $2b$ $2y$ cost $ salt and key      Laravel (Faveo), PHP, Node
+//	argon2            $argon2id$ $argon2i$ v=19 (PHC)         PHP, passlib, Django "argon2$..."
+//	pbkdf2            $pbkdf2$ $pbkdf2-sha1|sha256|sha512$    passlib, PHC "i=..,l=.."
+//	django            pbkdf2_sha256|sha1$iterations$salt$b64  Django
+//	scrypt            $scrypt$ln=,r=,p=$salt$key              PHC, passlib
+//	md5-crypt         $1$salt$key                             Unix
+//	sha256-crypt      $5$[rounds=n$]salt$key                  Unix, glibc
+//	sha512-crypt      $6$[rounds=n$]salt$key                  Unix, glibc
+//	phpass            $P$ $H$                                 WordPress, phpBB, Drupal 6
+//	ldap              {SSHA} {SHA} {SMD5} {MD5} {SSHA256}     OpenLDAP and others
+//	                  {SHA256} {SSHA512} {SHA512} {CRYPT}
+//	md5 sha1          hexadecimal                             home-made systems
+//	sha256 sha512
+//	<digest>-salt-pass  hexadecimal, hash_salt kept apart     home-made systems
+//	<digest>-pass-salt  hexadecimal, hash_salt kept apart     home-made systems
+//	ossn              bcrypt, argon2i/id or md5 hexadecimal,  OSSN: over OSSNInput(password)
+//	                  hash_salt kept apart                    followed by the salt
+//
+// The scheme may be left out where the hash names itself, which is every form
+// but plain hexadecimal and ossn.
+
+// MaxPassword is the longest password, in bytes, that is ever hashed. A longer
+// one never verifies.
+const MaxPassword = 4096
+
+// HasherOptions configures a [Hasher]. Zero values mean the defaults.
+type HasherOptions struct {
+	Memory  uint32        // of one new hash, in KiB; default 19456 (19 MiB)
+	Time    uint32        // passes over the memory; default 2
+	Threads uint8         // lanes; default 1
+	Workers int           // hashes that run at once; default the number of cores
+	Queue   int           // callers that may wait for a worker; default 100 a worker, negative none
+	Wait    time.Duration // how long a caller may wait for a worker; default 5 s
+}
+
+// Hasher hashes and verifies passwords in a bounded pool, so that a burst of
+// logins can neither exhaust the memory nor starve cheap requests. Where a
+// caller finds no place in the queue, or waits too long in it, the error is a
+// [*Failure] with [ReasonUnavailable].
+type Hasher struct {
+	pool   *pool
+	argon  *argon2.Hasher
+	prefix string // of a hash with the present parameters
+	dummy  stored
+}
+
+// NewHasher returns a hasher. It fails on parameters that no imported hash
+// would be accepted with.
+func NewHasher(o HasherOptions) (*Hasher, error) {
+	o = o.withDefaults()
+	if o.Workers < 1 || o.Wait < 0 {
+		return nil, errors.New("hasher: workers and wait must be positive")
+	}
+	argon, err := argon2.New(argon2.WithVariantID(), argon2.WithM(o.Memory), argon2.WithT(int(o.Time)), argon2.WithP(int(o.Threads)))
+	if err != nil {
+		return nil, fmt.Errorf("hasher: %w", err)
+	}
+	h := &Hasher{
+		pool:   newPool(o.Workers, max(o.Queue, 0), o.Wait),
+		argon:  argon,
+		prefix: fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$", o.Memory, o.Time, o.Threads),
+	}
+	// A random key that is nobody's hash: it costs what a real one costs.
+	random := make([]byte, 48)
+	if _, err := rand.Read(random); err != nil {
+		return nil, fmt.Errorf("hasher: %w", err)
+	}
+	b64 := base64.RawStdEncoding
+	h.dummy, err = parseArgon2(h.prefix + b64.EncodeToString(random[:16]) + "$" + b64.EncodeToString(random[16:]))
+	if err != nil {
+		return nil, fmt.Errorf("hasher: %w", err)
+	}
+	return h, nil
+}
+
+func (o HasherOptions) withDefaults() HasherOptions {
+	if o.Memory == 0 {
+		o.Memory = 19456
+	}
+	if o.Time == 0 {
+		o.Time = 2
+	}
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.NumCPU()
+	}
+	if o.Queue == 0 {
+		o.Queue = 100 * o.Workers
+	}
+	if o.Wait == 0 {
+		o.Wait = 5 * time.Second
+	}
+	return o
+}
+
+// Workers is how many hashes run at once.
+func (h *Hasher) Workers() int { return cap(h.pool.slots) }
+
+// CheckHash reports why c cannot be verified against: an unknown form, or
+// parameters beyond what this server is willing to compute. The error does not
+// repeat the hash.
+func CheckHash(c Credential) error {
+	_, err := parseHash(c)
+	return err
+}
+
+// Hash returns the argon2id hash (PHC form) of password. Errors are
+// [*Failure]: invalid_request when it is longer than [MaxPassword].
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	if len(password) > MaxPassword {
+		return "", Failf(ReasonInvalidRequest, "password longer than %d bytes", MaxPassword)
+	}
+	var hash string
+	var err error
+	if full := h.pool.run(ctx, func() { hash, err = h.hash(password) }); full != nil {
+		return "", full
+	}
+	if err != nil {
+		return "", Fail(ReasonInternal, err)
+	}
+	return hash, nil
+}
+
+func (h *Hasher) hash(password string) (string, error) {
+	digest, err := h.argon.Clone().Hash(password)
+	if err != nil {
+		return "", err
+	}
+	return digest.Encode(), nil
+}
+
+// Verify reports whether password is the one behind c, and if so, whether c
+// should be replaced by a new hash. Errors are [*Failure].
+func (h *Hasher) Verify(ctx context.Context, c Credential, password string) (ok, rehash bool, err error) {
+	v, err := h.verify(ctx, c, password, false)
+	return v.ok, v.ok && h.outdated(c), err
+}
+
+// VerifyDummy costs what a verification of a new hash costs and finds nothing.
+// It stands in where there is nothing to verify, so that the time of an answer
+// does not tell whether a name is known.
+func (h *Hasher) VerifyDummy(ctx context.Context, password string) error {
+	if len(password) > MaxPassword {
+		return nil
+	}
+	return h.pool.run(ctx, func() { h.dummy.match([]byte(password)) })
+}
+
+// outdated reports whether c is not what [Hasher.Hash] would make today.
+func (h *Hasher) outdated(c Credential) bool {
+	return c.Scheme != "" || !strings.HasPrefix(c.Hash, h.prefix)
+}
+
+// verdict is what became of a verification.
+type verdict struct {
+	ok      bool
+	newHash string // of the same password; "" when none was wanted or it could not be made
+}
+
+// verify verifies and, if upgrade is set and the hash is outdated, hashes
+// anew, both in one place of the pool.
+//
+// A wrong password against a hash that is much cheaper than a new one also
+// runs the dummy, so that an imported user takes no less time than an unknown
+// name. A dearer one, such as bcrypt with cost 12, does take longer until its
+// user has signed in once; hiding that would make every login as slow.
+func (h *Hasher) verify(ctx context.Context, c Credential, password string, upgrade bool) (verdict, error) {
+	s, err := parseHash(c)
+	if err != nil {
+		return verdict{}, Failf(ReasonInternal, "stored hash: %w", err)
+	}
+	if len(password) > MaxPassword {
+		return verdict{}, nil
+	}
+	var v verdict
+	full := h.pool.run(ctx, func() {
+		v.ok = s.match([]byte(password))
+		switch {
+		case !v.ok && s.cheap:
+			h.dummy.match([]byte(password))
+		case v.ok && upgrade && h.outdated(c):
+			v.newHash, _ = h.hash(password) //nolint:errcheck // without a new hash the old one stays
+		}
+	})
+	if full != nil {
+		return verdict{}, full
+	}
+	return v, nil
+}

@@ -1,0 +1,127 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// LocalOptions configures a [Local].
+type LocalOptions struct {
+	Users    Users
+	Hasher   *Hasher
+	Verified *Verified // nil: every login is hashed
+	// KeepHashes leaves imported hashes as they are, instead of replacing them
+	// by argon2id at the next good login.
+	KeepHashes bool
+	Logger     *slog.Logger // says when a hash could not be replaced
+	Now        func() time.Time
+}
+
+// Local authenticates users by the password hashes in our own storage.
+//
+// An unknown name and a user without a password cost a verification of a new
+// hash, as a wrong password does. A user whose imported hash is dearer than a
+// new one takes longer until the first good login replaces it.
+//
+// Local does not look at a user's status; the [Gate] does.
+type Local struct {
+	users      Users
+	hasher     *Hasher
+	verified   *Verified
+	keepHashes bool
+	log        *slog.Logger
+	now        func() time.Time
+}
+
+var _ LoginAuthenticator = (*Local)(nil)
+
+// NewLocal returns a Local.
+func NewLocal(o LocalOptions) (*Local, error) {
+	if o.Users == nil || o.Hasher == nil || o.Logger == nil || o.Now == nil {
+		return nil, errors.New("local: Users, Hasher, Logger and Now are needed")
+	}
+	return &Local{
+		users: o.Users, hasher: o.Hasher, verified: o.Verified,
+		keepHashes: o.KeepHashes, log: o.Logger, now: o.Now,
+	}, nil
+}
+
+// Authenticate implements [Authenticator]. Failures are unknown_user,
+// wrong_password and unavailable.
+func (a *Local) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
+	l, err := findLogin(ctx, a.users, c)
+	if err != nil {
+		return nil, err
+	}
+	return a.AuthenticateLogin(ctx, c, l)
+}
+
+// AuthenticateLogin implements [LoginAuthenticator].
+func (a *Local) AuthenticateLogin(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
+	if l == nil || l.Credential == nil {
+		if err := a.hasher.VerifyDummy(ctx, c.Password); err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return nil, Fail(ReasonUnknownUser, nil)
+		}
+		return nil, Fail(ReasonWrongPassword, errors.New("user has no such credential"))
+	}
+	if !a.verified.knows(l, c.Password) {
+		if err := a.verify(ctx, c, l); err != nil {
+			return nil, err
+		}
+		a.verified.remember(l, c.Password)
+	}
+	return &Identity{User: l.User, AuthTime: a.now(), AMR: []string{"pwd"}}, nil
+}
+
+func (a *Local) verify(ctx context.Context, c Credentials, l *Login) error {
+	v, err := a.hasher.verify(ctx, *l.Credential, c.Password, !a.keepHashes)
+	if err != nil {
+		return err
+	}
+	if !v.ok {
+		return Fail(ReasonWrongPassword, nil)
+	}
+	if v.newHash != "" {
+		a.replaceHash(ctx, *l.Credential, v.newHash)
+	}
+	return nil
+}
+
+// replaceHash never fails a login: the old hash goes on being good.
+func (a *Local) replaceHash(ctx context.Context, old Credential, hash string) {
+	next := Credential{Subject: old.Subject, Slot: old.Slot, Hash: hash}
+	err := a.users.ReplaceHash(ctx, old, next)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		a.log.WarnContext(ctx, "password hash not replaced", slog.String("subject", old.Subject), slog.Any("error", err))
+	}
+}
+
+// findLogin resolves a login name; a nil login is an unknown name. Errors are
+// [*Failure].
+func findLogin(ctx context.Context, users Users, c Credentials) (*Login, error) {
+	if !lookupName(c.Username) || !lookupName(c.Directory) {
+		return nil, nil //nolint:nilnil // an unknown name
+	}
+	l, err := users.FindLogin(ctx, c.Directory, FoldName(c.Username))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil //nolint:nilnil // an unknown name
+	}
+	if err != nil {
+		return nil, storageFailure(err)
+	}
+	return l, nil
+}
+
+// storageFailure is the failure behind an error of a store.
+func storageFailure(err error) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return Fail(ReasonUnavailable, err)
+}

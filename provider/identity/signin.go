@@ -1,0 +1,124 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// SignInOptions configures a [SignIn].
+type SignInOptions struct {
+	Users         Users
+	Gate          *Gate
+	Authenticator Authenticator
+	Verified      *Verified // what is forgotten when a user may not come in; may be nil
+	Now           func() time.Time
+}
+
+// SignIn is the only way in with a password. It asks the [Gate] before and
+// after the password is looked at, and counts and records what fails. The
+// event of a success is written by whoever makes the grant.
+type SignIn struct {
+	users         Users
+	gate          *Gate
+	authenticator Authenticator
+	verified      *Verified
+	now           func() time.Time
+}
+
+var _ Authenticator = (*SignIn)(nil)
+
+// NewSignIn returns a SignIn.
+func NewSignIn(o SignInOptions) (*SignIn, error) {
+	if o.Users == nil || o.Gate == nil || o.Authenticator == nil || o.Now == nil {
+		return nil, errors.New("sign-in: Users, Gate, Authenticator and Now are needed")
+	}
+	return &SignIn{users: o.Users, gate: o.Gate, authenticator: o.Authenticator, verified: o.Verified, now: o.Now}, nil
+}
+
+// Authenticate implements [Authenticator].
+//
+// While a name is locked no password is looked at. Guesses that were under way
+// when the lock fell are answered as locked too, whether right or wrong, so
+// that many at once find out no more than one after the other.
+func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
+	l, err := findLogin(ctx, s.users, c)
+	if err != nil {
+		return nil, err
+	}
+	q := question(c, l)
+	if _, err := s.gate.ask(ctx, &q); err != nil {
+		return nil, s.refuse(ctx, c, q, err)
+	}
+	id, err := s.authenticate(ctx, c, l)
+	if err != nil {
+		return nil, s.refuse(ctx, c, q, s.unlessLocked(ctx, q, err))
+	}
+	// An authenticator other than our own may know a user that the name did
+	// not lead to.
+	q.Moment, q.Subject, q.Status = MomentEnter, id.User.Subject, id.User.Status
+	failed, err := s.gate.ask(ctx, &q)
+	if err != nil {
+		return nil, s.refuse(ctx, c, q, err)
+	}
+	if failed {
+		if err := s.gate.Report(ctx, q, Event{}); err != nil {
+			return nil, err
+		}
+	}
+	return id, nil
+}
+
+func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
+	if a, ok := s.authenticator.(LoginAuthenticator); ok {
+		return a.AuthenticateLogin(ctx, c, l)
+	}
+	return s.authenticator.Authenticate(ctx, c)
+}
+
+// unlessLocked returns failed, or the lock that fell in the meantime.
+func (s *SignIn) unlessLocked(ctx context.Context, q Question, failed error) error {
+	q.StatusFirst = false
+	if _, err := s.gate.ask(ctx, &q); ReasonOf(err) == ReasonLocked {
+		return err
+	}
+	return failed
+}
+
+// refuse counts and records the failure, and returns it.
+func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause error) error {
+	reason := ReasonOf(cause)
+	switch reason {
+	case ReasonUnavailable, ReasonInternal:
+		return cause // says nothing about the user, and may come in floods
+	case ReasonLocked, ReasonDisabled:
+		s.verified.Forget(q.Subject)
+	default:
+	}
+	e := Event{
+		At: s.now(), Kind: "login", Reason: reason, Subject: q.Subject, Directory: c.Directory,
+		System: c.System, ClientID: c.Client, RequestID: c.RequestID,
+	}
+	if q.Subject == "" {
+		e.Directory = "" // may be made of what the client sent
+	}
+	if c.RemoteAddr.IsValid() {
+		e.RemoteAddr = c.RemoteAddr.Unmap().String()
+	}
+	if err := s.gate.Report(ctx, q, e); err != nil {
+		return err
+	}
+	return cause
+}
+
+func question(c Credentials, l *Login) Question {
+	q := Question{
+		Moment: MomentTry, Directory: c.Directory, Name: c.Username,
+		System: c.System, Client: c.Client, RemoteAddr: c.RemoteAddr,
+		StatusFirst: c.StatusFirst, AllowUnverified: c.AllowUnverified,
+	}
+	if l != nil {
+		q.Subject, q.Status = l.User.Subject, l.User.Status
+	}
+	return q
+}
