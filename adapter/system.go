@@ -51,6 +51,10 @@ type JSONStyle struct {
 	Indent      int    `yaml:"indent"`       // of "pretty"; default 4
 	EscapeSlash bool   `yaml:"escape_slash"` // "/" as "\/"
 	ASCII       bool   `yaml:"ascii"`        // non-ASCII as \uXXXX
+
+	// RawLineSeparators leaves U+2028 and U+2029 as they are, as
+	// JSON.stringify does. Without it they are escaped, as PHP does.
+	RawLineSeparators bool `yaml:"raw_line_separators"`
 }
 
 // LoginPolicy is how the system judges a user, beside the gate.
@@ -68,7 +72,7 @@ type Input struct {
 	BodyMethods []string `yaml:"body_methods"` // methods whose body is read; default all
 	Form        bool     `yaml:"form"`         // application/x-www-form-urlencoded
 	Multipart   bool     `yaml:"multipart"`
-	JSON        string   `yaml:"json"`      // "no" (default), "exact" (application/json), "contains" (the type contains /json or +json), "any" (whatever the type says, but for form, multipart and text/plain where these are not ignored)
+	JSON        string   `yaml:"json"`      // "no" (default), "exact" (application/json), "contains" (the type contains /json or +json), "any" (whatever the type says or without one, but for form and multipart; text/plain then is no body)
 	Other       Outcome  `yaml:"other"`     // the outcome for a body of another type; "" ignores the body
 	Malformed   Outcome  `yaml:"malformed"` // the outcome for a body that does not parse; "" treats it as empty
 	Scalars     bool     `yaml:"scalars"`   // JSON numbers and booleans count as their text; otherwise as not a string
@@ -79,13 +83,19 @@ type Input struct {
 // A source is a plain name, looked up as Input.Read says (dots reach into JSON
 // objects); or one of "body:NAME", "query:NAME", "header:NAME", "cookie:NAME",
 // "basic:username", "basic:password", "bearer" (RFC 6750, section 2.1).
+//
+// Blank is the empty string after normalising. Where it counts that a value
+// is a string, "name[]" in a form or query is an array called "name".
 type Field struct {
 	From      []string `yaml:"from"`       // the first source that has it wins
-	Normalise []string `yaml:"normalise"`  // closed set: trim, trim_right, lower, ossn_input, sha256, md5
+	Normalise []string `yaml:"normalise"`  // closed set: trim, trim_right, lower, ossn_input, sha256, md5, "openssl_unsalt:SETTING" (what the function opensslSalted made under that setting; anything else becomes "")
 	Missing   Outcome  `yaml:"missing"`    // absent or blank; default invalid_request, "-" for "optional"
 	NotString Outcome  `yaml:"not_string"` // an array, an object, null or (without Input.Scalars) another scalar; default: as Missing
 	Default   string   `yaml:"default"`    // a template over .Settings, for an absent optional field
+	Blank     Outcome  `yaml:"blank"`      // the empty string, where it is not as good as absent: another outcome, or "-" for a value like any other
+	Pattern   string   `yaml:"pattern"`    // a regular expression (RE2) that the whole value, if given, must match; otherwise Mismatch
 	Match     string   `yaml:"match"`      // the account attribute this value, if given, must equal or be contained in; otherwise the user is unknown
+	Mismatch  Outcome  `yaml:"mismatch"`   // of Pattern, and of Match on whoami, validate and logout; default unknown_user
 }
 
 // Key is the system's own API key.
@@ -136,7 +146,7 @@ type Route struct {
 	Methods       []string            `yaml:"methods"`        // empty: any
 	IgnoreCase    bool                `yaml:"ignore_case"`    // of the path
 	TrailingSlash string              `yaml:"trailing_slash"` // "refuse" (default), "accept", "redirect" (301 to the path without)
-	When          map[string]string   `yaml:"when"`           // source -> value: several routes may share a path; one without When comes last
+	When          map[string]string   `yaml:"when"`           // source -> value: several routes may share a path; one without When comes last. "" is absent or blank, "*" is any other value; "setting:NAME" is a source here too
 	Action        Action              `yaml:"action"`
 	Outcome       Outcome             `yaml:"outcome"` // of a static route; default success
 	NoKey         bool                `yaml:"no_key"`  // System.Key is not asked here
