@@ -1,0 +1,204 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// saveBatch is how many records are saved in one call.
+const saveBatch = 1000
+
+// SaverOptions configures a [Saver].
+type SaverOptions struct {
+	Directory Directory
+	Users     Users
+	Hasher    *Hasher
+}
+
+// Saver saves users that come from outside, hashing plain passwords before
+// they reach a store.
+type Saver struct {
+	directory Directory
+	users     Users
+	hasher    *Hasher
+}
+
+// NewSaver returns a Saver.
+func NewSaver(o SaverOptions) (*Saver, error) {
+	if o.Directory == nil || o.Users == nil || o.Hasher == nil {
+		return nil, errors.New("saver: Directory, Users and Hasher are needed")
+	}
+	return &Saver{directory: o.Directory, users: o.Users, hasher: o.Hasher}, nil
+}
+
+// ImportSummary is what became of an import.
+type ImportSummary struct {
+	Created   int           `json:"created"`
+	Updated   int           `json:"updated"`
+	Unchanged int           `json:"unchanged"`
+	Problems  []LineProblem `json:"problems"` // in the order of their lines
+}
+
+// Import reads JSON Lines (see [ParseRecords]) and saves each user. A second
+// run with the same lines changes nothing. It needs the memory of one batch.
+func (s *Saver) Import(ctx context.Context, r io.Reader) (ImportSummary, error) {
+	in := importRun{saver: s}
+	parsed, err := ParseRecords(r, func(line int, rec Record) error {
+		in.lines, in.records = append(in.lines, line), append(in.records, rec)
+		if len(in.records) < saveBatch {
+			return nil
+		}
+		return in.flush(ctx)
+	})
+	if err == nil {
+		err = in.flush(ctx)
+	}
+	in.sum.Problems = append(parsed, in.problems.list()...)
+	slices.SortStableFunc(in.sum.Problems, func(a, b LineProblem) int { return a.Line - b.Line })
+	return in.sum, err
+}
+
+// importRun is one import under way.
+type importRun struct {
+	saver    *Saver
+	lines    []int
+	records  []Record
+	problems lineProblems
+	sum      ImportSummary
+}
+
+func (in *importRun) flush(ctx context.Context) error {
+	results, err := in.saver.Save(ctx, in.records)
+	for i, r := range results {
+		switch {
+		case r.Err != nil:
+			in.problems.add(in.lines[i], r.Err)
+		case r.Change == ChangeCreated:
+			in.sum.Created++
+		case r.Change == ChangeUpdated:
+			in.sum.Updated++
+		default:
+			in.sum.Unchanged++
+		}
+	}
+	in.lines, in.records = in.lines[:0], in.records[:0]
+	return err
+}
+
+// Save saves records and returns a result for each. Plain passwords are
+// hashed, as many at once as the hasher has workers; one that the stored
+// credential verifies is left as it is stored.
+func (s *Saver) Save(ctx context.Context, records []Record) ([]SaveResult, error) {
+	results := make([]SaveResult, 0, len(records))
+	for batch := range slices.Chunk(records, saveBatch) {
+		saved, err := s.saveBatch(ctx, batch)
+		results = append(results, saved...)
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+func (s *Saver) saveBatch(ctx context.Context, batch []Record) ([]SaveResult, error) {
+	hashed, errs := s.hashAll(ctx, batch)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var good []Record
+	for i, rec := range hashed {
+		if errs[i] == nil {
+			good = append(good, rec)
+		}
+	}
+	saved, err := s.directory.SaveRecords(ctx, good)
+	if err != nil {
+		return nil, err
+	}
+	if len(saved) != len(good) {
+		return nil, errors.New("store returned too few results")
+	}
+	results := make([]SaveResult, len(batch))
+	for i := range batch {
+		if errs[i] != nil {
+			results[i] = SaveResult{Err: errs[i]}
+			continue
+		}
+		results[i], saved = saved[0], saved[1:]
+	}
+	return results, nil
+}
+
+// hashAll returns the batch with hashes in place of passwords, and the error
+// of each record.
+func (s *Saver) hashAll(ctx context.Context, batch []Record) ([]Record, []error) {
+	hashed, errs := slices.Clone(batch), make([]error, len(batch))
+	var group errgroup.Group
+	group.SetLimit(s.hasher.Workers())
+	for i := range hashed {
+		if !slices.ContainsFunc(hashed[i].Credentials, func(c RecordCredential) bool { return c.Password != "" }) {
+			continue
+		}
+		group.Go(func() error {
+			errs[i] = s.hashRecord(ctx, &hashed[i])
+			return nil
+		})
+	}
+	_ = group.Wait() //nolint:errcheck // the errors are in errs
+	return hashed, errs
+}
+
+func (s *Saver) hashRecord(ctx context.Context, rec *Record) error {
+	rec.Credentials = slices.Clone(rec.Credentials)
+	for i := range rec.Credentials {
+		c := &rec.Credentials[i]
+		if c.Password == "" {
+			continue
+		}
+		kept, err := s.keep(ctx, rec, c)
+		if err != nil {
+			return err
+		}
+		if !kept {
+			if c.Hash, err = s.hasher.Hash(ctx, c.Password); err != nil {
+				return err
+			}
+		}
+		c.Password = ""
+	}
+	return nil
+}
+
+// keep puts the stored credential in place of the plain password that it
+// verifies, so that saving it changes nothing.
+func (s *Saver) keep(ctx context.Context, rec *Record, c *RecordCredential) (bool, error) {
+	slot := func(n LoginName) bool { return n.Slot == c.Slot || n.Slot == "" && c.Slot == SlotPassword }
+	i := slices.IndexFunc(rec.User.LoginNames, slot)
+	if i < 0 {
+		return false, nil
+	}
+	name := rec.User.LoginNames[i]
+	l, err := s.users.FindLogin(ctx, name.Directory, FoldName(name.Name))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, storageFailure(err)
+	}
+	if l.Credential == nil || l.Credential.Slot != c.Slot {
+		return false, nil
+	}
+	ok, _, err := s.hasher.Verify(ctx, *l.Credential, c.Password)
+	if err != nil && ReasonOf(err) != ReasonInternal {
+		return false, err
+	}
+	if err != nil || !ok {
+		return false, nil // another password; or a stored hash that cannot be read, and is replaced
+	}
+	c.Credential = *l.Credential
+	return true, nil
+}
