@@ -1,0 +1,11 @@
+// Package templates holds the legacy systems that ship with Keyway: a folder
+// each, with no Go inside. A folder has
+//
+//	system.yaml         the published shape: routes, fields, token, replies
+//	<profile>.yaml      another version, which says only what differs
+//	*.tmpl              bodies and parts of bodies
+//	examples/*.txtar    recorded and documented exchanges: the contract
+//	README.md           where each fact came from, and what deliberately differs
+//
+// A folder of the same make in the operator's own directory needs no build.
+package templates
