@@ -1,0 +1,47 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Client declares an OAuth client. Zero lifetimes mean those of [Tokens].
+type Client struct {
+	ClientID               string        `yaml:"client_id" required:"true" doc:"The client's id, unique."`
+	Name                   string        `yaml:"name" doc:"What people are shown."`
+	AuthMethod             string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt none" doc:"How it authenticates (RFC 7591); none is a public client."`
+	Secret                 Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
+	JWKS                   string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt."`
+	GrantTypes             []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials" doc:"The grants it may use."`
+	Scopes                 []string      `yaml:"scopes" doc:"The scopes it may ask for."`
+	Audience               []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
+	RedirectURIs           []string      `yaml:"redirect_uris" doc:"Where authorization_code may return to, compared exactly; on loopback any port."`
+	PostLogoutRedirectURIs []string      `yaml:"post_logout_redirect_uris" doc:"Where a logout may return to."`
+	AccessTokenFormat      string        `yaml:"access_token_format" default:"opaque" enum:"opaque at+jwt" doc:"How its access tokens look; at+jwt is RFC 9068."`
+	AccessTokenAlg         string        `yaml:"access_token_alg" default:"ES256" enum:"ES256 RS256" doc:"What at+jwt access tokens are signed with."`
+	IDTokenAlg             string        `yaml:"id_token_alg" default:"RS256" enum:"RS256 ES256" doc:"What its ID tokens are signed with."`
+	AccessLifetime         time.Duration `yaml:"access_lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is tokens.access_lifetime."`
+	RefreshLifetime        time.Duration `yaml:"refresh_lifetime" default:"0s" min:"0s" doc:"Lifetime of its refresh tokens; 0s is tokens.refresh_lifetime."`
+	MayIntrospect          bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
+	Disabled               bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`
+}
+
+// System declares an instance of a legacy system.
+type System struct {
+	Name          string         `yaml:"name" required:"true" doc:"The instance's name, unique: lower-case letters, digits, dot, dash, underscore."`
+	Template      string         `yaml:"template" required:"true" doc:"The legacy system: a built-in folder's name, or one in templates_dir."`
+	Profile       string         `yaml:"profile" doc:"The published version of its shape; default: the template's own."`
+	BasePath      string         `yaml:"base_path" doc:"What stands before the system's paths, such as /support."`
+	Host          string         `yaml:"host" doc:"Answer only on this host name."`
+	SiteURL       string         `yaml:"site_url" doc:"The URL that replies say the system has; default: the issuer, or the host, and base_path."`
+	Directory     string         `yaml:"directory" doc:"The directory of its login names, instead of the template's."`
+	Accounts      string         `yaml:"accounts" doc:"The namespace of its accounts, instead of the template's."`
+	Networks      []netip.Prefix `yaml:"networks" doc:"Networks that may sign in here. Empty: all."`
+	UniformErrors bool           `yaml:"uniform_errors" default:"false" doc:"Answers an unknown user as a wrong password."`
+	Scopes        []string       `yaml:"scopes" default:"openid profile email" doc:"The scopes of its access tokens."`
+	Audience      []string       `yaml:"audience" doc:"The audience of its access tokens."`
+	Lifetime      time.Duration  `yaml:"lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is the template's own."`
+	Owner         string         `yaml:"owner" doc:"Who answers for this system."`
+	Sunset        time.Time      `yaml:"sunset" doc:"The date (YYYY-MM-DD) by which its clients shall have moved to OpenID Connect. It warns; it does not switch off."`
+	Settings      map[string]any `yaml:"settings" doc:"The template's own settings; a string that begins with env: or file: is a secret's reference."`
+}
