@@ -74,7 +74,8 @@ var builtinFuncs = map[string]bool{
 //
 // Types:
 //
-//	int V        a whole number, from a number or its text; true is 1; an error for anything else
+//	int V        a whole number, from a number or its text; true is 1, a duration its
+//	                         seconds; an error for anything else
 //	string V     the text of any value; of nothing ""
 //	bool V       false for nothing, "", "0", "false", 0 and false; otherwise true
 //	orNull V     V, but null for "" and for nothing

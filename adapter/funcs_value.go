@@ -38,6 +38,8 @@ func toInt(v any) (int64, error) {
 		return int64(v), nil
 	case int64:
 		return v, nil
+	case time.Duration:
+		return int64(v / time.Second), nil
 	case uint64:
 		if v > math.MaxInt64 {
 			return 0, fmt.Errorf("a number is too large")

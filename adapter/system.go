@@ -21,6 +21,8 @@ type System struct {
 	Rate     *Rate              `yaml:"rate_limit"`
 	Replies  map[Outcome]Reply  `yaml:"replies"` // for every route that does not say otherwise
 	Routes   map[string]Route   `yaml:"routes"`
+
+	prepared *prepared // by [Load]
 }
 
 // SettingType is the type of a setting's value.
@@ -156,6 +158,7 @@ type Route struct {
 	Credentials   []CredentialVariant `yaml:"credentials"`
 	Lookup        *Lookup             `yaml:"lookup"`     // whoami: by account id or login name instead of by token
 	TokenFrom     []string            `yaml:"token_from"` // instead of Token.From
+	Lifetime      string              `yaml:"lifetime"`   // instead of Token.Lifetime
 	Headers       map[string]string   `yaml:"headers"`
 	Replies       map[Outcome]Reply   `yaml:"replies"`
 }

@@ -1,0 +1,153 @@
+package adapter
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"keyway/provider"
+	"keyway/provider/identity"
+)
+
+const (
+	defaultLifetime = time.Hour
+	// minRemain is how much longer a token must live to be given out again.
+	minRemain = time.Minute
+)
+
+// act does what the route is for.
+func (a *Adapter) act(ctx context.Context, x *exchange) Outcome {
+	switch x.route.Action {
+	case ActionLogin:
+		return a.login(ctx, x)
+	case ActionWhoAmI:
+		if x.route.Lookup != nil {
+			return a.lookup(ctx, x)
+		}
+		return a.inspect(ctx, x)
+	case ActionValidate:
+		return a.inspect(ctx, x)
+	case ActionLogout:
+		if o := a.inspect(ctx, x); o != OutcomeSuccess {
+			return o
+		}
+		return x.failed(a.granter.RevokeGrant(ctx, x.query()))
+	case ActionStatic:
+	}
+	return x.route.Outcome
+}
+
+// failed is the outcome of an error, which it keeps for the log.
+func (x *exchange) failed(err error) Outcome {
+	if err == nil {
+		return OutcomeSuccess
+	}
+	x.err = err
+	if errors.Is(err, provider.ErrRevoked) {
+		return OutcomeTokenRevoked
+	}
+	return Outcome(identity.ReasonOf(err))
+}
+
+func (a *Adapter) login(ctx context.Context, x *exchange) Outcome {
+	c, o := x.credentials()
+	if o != "" {
+		return o
+	}
+	token := x.m.system.Token
+	g := provider.PasswordGrant{
+		Client: x.m.client, Credentials: c, AccountSystem: x.m.system.Accounts,
+		NeedAccount: x.m.system.Login.NeedAccount, Match: x.match, RequestID: x.view.Request.ID,
+		Token: provider.LegacyToken{
+			Format: provider.TokenFormat(token.Format), Upper: token.Upper, Header: token.Header,
+			Lifetime: x.m.lifetime, Reuse: token.Reuse, MinRemain: minRemain,
+		},
+	}
+	if x.m.system.prepared.claims != nil {
+		g.Token.Secret = x.m.secret
+		g.Token.Claims = x.claims
+	}
+	grant, err := a.granter.GrantPassword(ctx, g)
+	if err != nil {
+		return x.m.uniformly(x.failed(err))
+	}
+	x.know(grant)
+	return OutcomeSuccess
+}
+
+// credentials are what the request presents, in the way it chose.
+func (x *exchange) credentials() (identity.Credentials, Outcome) {
+	policy := x.m.system.Login
+	directory, user, pass := x.m.system.prepared.directory, fieldUsername, fieldPassword
+	if len(x.route.variants) > 0 {
+		v := x.variant()
+		if v == nil {
+			return identity.Credentials{}, OutcomeInvalidRequest
+		}
+		if o := x.readFields(v.fields); o != "" {
+			return identity.Credentials{}, o
+		}
+		directory, user, pass = v.directory, v.Username, v.Password
+		x.collectMatch(v.fields)
+	}
+	name, err := directory.render(&x.view)
+	if err != nil {
+		return identity.Credentials{}, x.failed(err)
+	}
+	if x.m.directory != "" && len(x.route.variants) == 0 {
+		name = x.m.directory
+	}
+	c := identity.Credentials{
+		Directory: name, Username: x.view.Request.Field[user], Password: x.exact[pass],
+		System: x.m.name, Client: x.m.client, RemoteAddr: x.from,
+		StatusFirst: policy.StatusFirst && !x.m.uniform, AllowUnverified: policy.AllowUnverified,
+	}
+	if policy.EmailSetting != "" && x.m.settings[policy.EmailSetting] != true && identity.LooksLikeEmail(c.Username) {
+		c.Password = rand.Text() // nobody's, so that the answer takes its usual time
+	}
+	return c, ""
+}
+
+// collectMatch notes what the account must have.
+func (x *exchange) collectMatch(fields []preparedField) {
+	for _, f := range fields {
+		if text := x.view.Request.Field[f.name]; f.Match != "" && text != "" {
+			if x.match == nil {
+				x.match = map[string]string{}
+			}
+			x.match[f.Match] = text
+		}
+	}
+}
+
+// claims renders what a legacy JWT says. It never sees the request's host.
+func (x *exchange) claims(f provider.TokenFacts) ([]byte, error) {
+	view := x.view
+	view.User, view.Account = f.User, f.Account
+	view.Token = &TokenView{
+		ID: f.ID, IssuedAt: f.IssuedAt, ExpiresAt: f.ExpiresAt, Remaining: int64(f.ExpiresAt.Sub(view.Now) / time.Second),
+	}
+	text, err := x.m.system.prepared.claims.render(&view)
+	return []byte(text), err
+}
+
+// know puts a grant into the view.
+func (x *exchange) know(g *provider.Grant) {
+	x.view.User, x.view.Account = g.User, g.Account
+	x.view.Token = &TokenView{
+		Value: g.AccessToken, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt,
+		Remaining: max(0, int64(g.ExpiresAt.Sub(x.view.Now)/time.Second)),
+	}
+}
+
+// uniformly hides which of a user's properties refused a login, where the
+// operator wants that.
+func (m *instance) uniformly(o Outcome) Outcome {
+	hidden := []Outcome{OutcomeUnknownUser, OutcomeUnverified, OutcomeDisabled, OutcomeLocked}
+	if m.uniform && slices.Contains(hidden, o) {
+		return OutcomeWrongPassword
+	}
+	return o
+}
