@@ -1,2 +1,15 @@
 // Package provider is the OpenID provider: one file an endpoint, over fosite.
+//
+//	POST /oauth2/token ── preflight.go ── fosite: NewAccessRequest ──┐
+//	                       clientauth.go                             ├─ policy.go ── fosite: NewAccessResponse
+//	GrantPassword ──────── grant_password.go: the same handlers ─────┘                        │
+//	                                                                            collected in a unit of work
+//	answer <── errors.go or the endpoint <── Storage.Issue: one transaction <─────────────────┘
+//
+//	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate
+//
+// fosite judges a request and makes the response; what it would store is
+// collected (fositestore.go) and written at once, and nothing is sent before
+// that. Errors for callers in process are [*identity.Failure]; on the wire they
+// are written in errors.go alone.
 package provider

@@ -1,0 +1,94 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+// introspection is an answer to an active token (RFC 7662, section 2.2).
+type introspection struct {
+	Active    bool     `json:"active"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	TokenType string   `json:"token_type,omitempty"` // of access tokens only
+	Expires   int64    `json:"exp,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	Subject   string   `json:"sub,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+}
+
+// serveIntrospection is the introspection endpoint (RFC 7662). A client learns
+// of its own tokens; of others only with [Client.MayIntrospect].
+func (p *Provider) serveIntrospection(c *gin.Context) error {
+	values, err := form(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	caller, err := p.callingClient(ctx, c.Request, values)
+	if err != nil {
+		return err
+	}
+	c.Set(logClient, caller.ID)
+	if caller.Public() {
+		return invalidClient("a public client may not introspect")
+	}
+	if values.Get("token") == "" {
+		return badRequest("The parameter token is missing.")
+	}
+	answer, err := p.introspect(ctx, caller, values.Get("token"))
+	if err != nil {
+		return err
+	}
+	noStore(c)
+	writeJSON(c, http.StatusOK, answer)
+	return nil
+}
+
+// introspect answers active:false to every judgement, and an error only when
+// there is none.
+func (p *Provider) introspect(ctx context.Context, caller *fositeClient, token string) (*introspection, error) {
+	st, err := p.Inspect(ctx, token)
+	if err == nil && !caller.MayIntrospect && st.Grant.ClientID != caller.ID {
+		return &introspection{}, nil
+	}
+	if err == nil {
+		err = p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID})
+	}
+	if err != nil {
+		if w := toWire(err); w.Status >= http.StatusInternalServerError {
+			return nil, err
+		}
+		return &introspection{}, nil
+	}
+	return p.describe(st)
+}
+
+func (p *Provider) describe(st *StoredToken) (*introspection, error) {
+	s, err := ParseSession(st.Grant.Session)
+	if err != nil {
+		return nil, err
+	}
+	a := &introspection{
+		Active: true, Scope: strings.Join(st.scopes(), " "), ClientID: st.Grant.ClientID,
+		Expires: st.Token.ExpiresAt.Unix(), IssuedAt: st.Token.IssuedAt.Unix(),
+		Subject: st.Grant.Subject, Audience: st.Grant.Audience, Issuer: p.options.Issuer,
+		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
+	}
+	if st.Grant.Subject == "" {
+		a.Subject = st.Grant.ClientID
+	}
+	if st.Token.Kind == KindAccess {
+		a.TokenType = "Bearer"
+	}
+	return a, nil
+}

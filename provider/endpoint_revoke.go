@@ -1,0 +1,55 @@
+package provider
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+// serveRevocation is the revocation endpoint (RFC 7009). It ends the whole
+// grant. A token that is unknown or has ended already is answered 200; one of
+// another client and a storage that is away are errors.
+func (p *Provider) serveRevocation(c *gin.Context) error {
+	values, err := form(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	caller, err := p.callingClient(ctx, c.Request, values)
+	if err != nil {
+		return err
+	}
+	c.Set(logClient, caller.ID)
+	token := values.Get("token")
+	if token == "" {
+		return badRequest("The parameter token is missing.")
+	}
+	noStore(c)
+	if len(token) > maxToken {
+		c.Status(http.StatusOK)
+		return nil
+	}
+	st, err := p.options.Storage.FindToken(ctx, HashToken(token))
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		c.Status(http.StatusOK)
+		return nil
+	case err != nil:
+		return outage(err)
+	case st.Grant.ClientID != caller.ID:
+		return &wireError{
+			Status: http.StatusBadRequest, Code: "unauthorized_client",
+			Description: "The token was not issued to this client.",
+		}
+	}
+	if st.Grant.RevokedAt.IsZero() {
+		if err := p.endGrant(ctx, st, identity.Credentials{}, c.GetString(requestIDKey)); err != nil {
+			return err
+		}
+	}
+	c.Status(http.StatusOK)
+	return nil
+}

@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+	"github.com/ory/fosite"
+
+	"keyway/provider/identity"
+)
+
+// tokenResponse is a successful answer (RFC 6749, section 5.1).
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    any    `json:"expires_in"` // whole seconds
+	Scope        any    `json:"scope,omitempty"`
+	RefreshToken any    `json:"refresh_token,omitempty"`
+	IDToken      any    `json:"id_token,omitempty"`
+}
+
+func grantTypes() []string { return []string{grantClientCredentials, grantRefresh} }
+
+// serveToken is the token endpoint (RFC 6749, section 3.2). The password
+// grant is not served here, whatever a client may use.
+func (p *Provider) serveToken(c *gin.Context) error {
+	values, err := form(c)
+	if err != nil {
+		return err
+	}
+	grantType := values.Get("grant_type")
+	open := p.openPassword && grantType == grantPassword
+	switch {
+	case grantType == "":
+		return badRequest("The parameter grant_type is missing.")
+	case !slices.Contains(grantTypes(), grantType) && !open:
+		return wireOf("unsupported_grant_type", nil)
+	}
+	c.Set(logGrant, grantType)
+	u := &unit{requestID: c.GetString(requestIDKey)}
+	if open {
+		if client, err := p.client(c.Request.Context(), values.Get("client_id")); err == nil {
+			u = p.passwordUnit(client, PasswordGrant{Client: client.ID, Credentials: identity.Credentials{
+				Directory: "default", Username: values.Get("username"), Password: values.Get("password"),
+			}})
+		}
+	}
+	response, err := p.grantToken(c, u)
+	if err != nil {
+		return err
+	}
+	noStore(c)
+	writeJSON(c, http.StatusOK, tokenResponse{
+		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: response.GetExtra("expires_in"),
+		Scope: nonEmpty(response.GetExtra("scope")), RefreshToken: response.GetExtra("refresh_token"), IDToken: response.GetExtra("id_token"),
+	})
+	return nil
+}
+
+func nonEmpty(scope any) any {
+	if scope == "" {
+		return nil
+	}
+	return scope
+}
+
+// grantToken judges, then makes and writes; only the first half may end a
+// family, which must not be rolled back.
+func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, error) {
+	ctx := withUnit(c.Request.Context(), u)
+	requester, err := p.fosite.NewAccessRequest(ctx, c.Request, p.newSession(&fositeClient{Client: &Client{}}))
+	if err != nil {
+		return nil, err
+	}
+	ar, ok := requester.(*fosite.AccessRequest)
+	client, ours := requester.GetClient().(*fositeClient)
+	if !ok || !ours {
+		return nil, wireOf("invalid_client", nil)
+	}
+	c.Set(logClient, client.ID)
+	if !client.mayUse(ar.Form.Get("grant_type")) {
+		return nil, fosite.ErrUnauthorizedClient
+	}
+	if s, ok := ar.Session.(*Session); ok && u.stored == nil {
+		s.idAlg = p.newSession(client).idAlg
+	}
+	p.applyPolicy(ar, u)
+	return p.respond(ctx, ar, u)
+}

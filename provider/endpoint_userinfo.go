@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+// serveUserinfo is the userinfo endpoint (OpenID Connect Core 1.0, section
+// 5.3). It takes access tokens that have the scope openid and a person behind
+// them, from the header or a POST body, and never from the query.
+func (p *Provider) serveUserinfo(c *gin.Context) error {
+	token, err := bearerToken(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	st, err := p.Inspect(ctx, token)
+	if err != nil {
+		return bearerError(err)
+	}
+	c.Set(logClient, st.Grant.ClientID)
+	switch {
+	case st.Token.Kind != KindAccess:
+		return wireOf("invalid_token", errors.New("not an access token"))
+	case st.Grant.Subject == "" || !slices.Contains(st.scopes(), scopeOpenID):
+		return wireOf("insufficient_scope", nil)
+	}
+	if err := p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
+		return bearerError(err)
+	}
+	u, err := p.options.Users.FindUser(ctx, st.Grant.Subject)
+	if errors.Is(err, identity.ErrNotFound) {
+		return wireOf("invalid_token", err)
+	}
+	if err != nil {
+		return outage(err)
+	}
+	noStore(c)
+	writeJSON(c, http.StatusOK, userClaims(u, st.scopes()))
+	return nil
+}
+
+// bearerError keeps outages and makes every judgement invalid_token.
+func bearerError(err error) error {
+	if w := toWire(err); w.Status >= http.StatusInternalServerError {
+		return err
+	}
+	var f *identity.Failure
+	cause := err
+	if errors.As(err, &f) {
+		cause = errors.New(f.Error()) // its reason must not decide again
+	}
+	return wireOf("invalid_token", cause)
+}
+
+// bearerToken reads the token (RFC 6750, section 2).
+func bearerToken(c *gin.Context) (string, error) {
+	r := c.Request
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return "", methodNotAllowed("GET, POST")
+	}
+	var found []string
+	for _, h := range r.Header.Values("Authorization") {
+		scheme, token, _ := strings.Cut(h, " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			found = append(found, strings.TrimSpace(token))
+		}
+	}
+	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if r.Method == http.MethodPost && err == nil && media == "application/x-www-form-urlencoded" {
+		values, err := form(c)
+		if err != nil {
+			return "", err
+		}
+		if values.Has("access_token") {
+			found = append(found, values.Get("access_token"))
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return "", &wireError{Status: http.StatusUnauthorized, Code: "invalid_token", Challenge: "Bearer", Bare: true}
+	case len(found) > 1:
+		return "", badRequest("The token is presented more than once.")
+	case found[0] == "":
+		return "", wireOf("invalid_token", nil)
+	}
+	return found[0], nil
+}
+
+// claimsOf lists the stored claims that a scope opens (OpenID Connect Core
+// 1.0, section 5.4).
+func claimsOf(scope string) []string {
+	switch scope {
+	case scopeProfile:
+		return []string{
+			"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+			"picture", "website", "gender", "birthdate", "zoneinfo", "locale",
+		}
+	case scopeAddress:
+		return []string{"address"}
+	case scopePhone:
+		return []string{"phone_number", "phone_number_verified"}
+	}
+	return nil
+}
+
+// userClaims are what the scopes let a client know of u.
+func userClaims(u *identity.User, scopes []string) map[string]any {
+	claims := map[string]any{"sub": u.Subject}
+	for _, s := range scopes {
+		for _, name := range claimsOf(s) {
+			if v, ok := u.Claims[name]; ok {
+				claims[name] = v
+			}
+		}
+		switch s {
+		case scopeProfile:
+			if _, ok := claims["preferred_username"]; !ok && len(u.LoginNames) > 0 {
+				claims["preferred_username"] = u.Username(u.LoginNames[0].Directory)
+			}
+			if !u.UpdatedAt.IsZero() {
+				claims["updated_at"] = u.UpdatedAt.Unix()
+			}
+		case scopeEmail:
+			if u.Email != "" {
+				claims["email"], claims["email_verified"] = u.Email, u.EmailVerified
+			}
+		}
+	}
+	return claims
+}

@@ -1,0 +1,210 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	"github.com/ory/fosite"
+
+	"keyway/provider/identity"
+)
+
+// wireError is an error as an OAuth endpoint answers it (RFC 6749, section
+// 5.2; RFC 6750, section 3.1). Cause is for the log only.
+type wireError struct {
+	Status      int
+	Code        string
+	Description string
+	Challenge   string // WWW-Authenticate without the error parameters, "" for none
+	Bare        bool   // no body, and a challenge without an error code (RFC 6750, section 3.1)
+	Allow       string
+	Cause       error
+}
+
+func (e *wireError) Error() string { return e.Code }
+
+func (e *wireError) Unwrap() error { return e.Cause }
+
+func badRequest(description string) *wireError {
+	return &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Description: description}
+}
+
+// retryAfter is what a client is asked to wait while we are unavailable, in seconds.
+const retryAfter = "5"
+
+const basicChallenge = `Basic realm="keyway", charset="UTF-8"`
+
+// descriptions are the only texts that leave with an error that is not made
+// here: what a library adds may tell more than it should.
+var descriptions = map[string]string{
+	"invalid_request":         "The request is missing a required parameter, repeats one, or is malformed.",
+	"invalid_client":          "Client authentication failed.",
+	"invalid_grant":           "The grant or refresh token is invalid, expired, revoked, or was issued to another client.",
+	"unauthorized_client":     "The client may not use this grant type.",
+	"unsupported_grant_type":  "The grant type is not supported.",
+	"invalid_scope":           "A requested scope is unknown, malformed, or more than may be granted.",
+	"invalid_token":           "The access token is invalid, expired or revoked.",
+	"insufficient_scope":      "The access token has not the scope that is needed.",
+	"access_denied":           "The request was denied.",
+	"invalid_target":          "The requested resource or audience is not known.",
+	"server_error":            "An internal error occurred.",
+	"temporarily_unavailable": "The server cannot answer now; try again later.",
+}
+
+// rfcCodes maps the codes that fosite invents to those that clients know.
+var rfcCodes = map[string]string{
+	"invalid_state": "invalid_request", "insufficient_entropy": "invalid_request", "request_unauthorized": "invalid_client",
+	"token_inactive": "invalid_grant", "jti_known": "invalid_client", "misconfiguration": "server_error",
+	"not_found": "invalid_request", "scope_not_granted": "invalid_scope", "token_signature_mismatch": "invalid_grant",
+	"token_claim": "invalid_grant", "request_forbidden": "access_denied", "error": "server_error",
+}
+
+// outage marks an error of storage as such: whatever is not an answer of it.
+func outage(err error) error {
+	var f *identity.Failure
+	if err == nil || errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrConflict) || errors.As(err, &f) {
+		return err
+	}
+	return identity.Fail(identity.ReasonUnavailable, err)
+}
+
+// toWire decides what of err a client may learn. What made us unable to
+// judge comes first: it must never look like a judgement.
+func toWire(err error) *wireError {
+	var f *identity.Failure
+	var w *wireError
+	var rfc *fosite.RFC6749Error
+	switch {
+	case errors.As(err, &f):
+		return failureToWire(f, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return wireOf("temporarily_unavailable", err)
+	case errors.As(err, &w):
+		return w
+	case errors.As(err, &rfc):
+		return fositeToWire(rfc, err)
+	}
+	return wireOf("server_error", err)
+}
+
+func failureToWire(f *identity.Failure, err error) *wireError {
+	switch f.Reason {
+	case identity.ReasonUnavailable, identity.ReasonRateLimited:
+		return wireOf("temporarily_unavailable", err)
+	case identity.ReasonInternal:
+		return wireOf("server_error", err)
+	case identity.ReasonInvalidClient:
+		return wireOf("invalid_client", err)
+	case identity.ReasonInvalidRequest:
+		return wireOf("invalid_request", err)
+	case identity.ReasonInvalidToken, identity.ReasonExpiredToken:
+		return wireOf("invalid_token", err)
+	default: // who exists, is locked or disabled is nobody's business
+		return wireOf("invalid_grant", err)
+	}
+}
+
+func fositeToWire(rfc *fosite.RFC6749Error, err error) *wireError {
+	code := rfc.ErrorField
+	if known, ok := rfcCodes[code]; ok {
+		code = known
+	}
+	if _, ok := descriptions[code]; !ok || rfc.CodeField >= http.StatusInternalServerError {
+		code = "server_error"
+	}
+	return wireOf(code, err)
+}
+
+// wireOf returns the error that code stands for, with its usual status.
+func wireOf(code string, cause error) *wireError {
+	e := &wireError{Status: http.StatusBadRequest, Code: code, Description: descriptions[code], Cause: cause}
+	switch code {
+	case "invalid_client":
+		e.Status, e.Challenge = http.StatusUnauthorized, basicChallenge
+	case "invalid_token":
+		e.Status, e.Challenge = http.StatusUnauthorized, "Bearer"
+	case "insufficient_scope":
+		e.Status, e.Challenge = http.StatusForbidden, "Bearer"
+	case "access_denied":
+		e.Status = http.StatusForbidden
+	case "server_error":
+		e.Status = http.StatusInternalServerError
+	case "temporarily_unavailable":
+		e.Status = http.StatusServiceUnavailable
+	}
+	return e
+}
+
+// writeError is the one place that writes an OAuth error.
+func writeError(c *gin.Context, e *wireError) {
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter)
+	}
+	if e.Allow != "" {
+		h.Set("Allow", e.Allow)
+	}
+	description := plain(e.Description)
+	if e.Challenge != "" {
+		challenge := e.Challenge
+		if challenge == "Bearer" && !e.Bare {
+			challenge = `Bearer error="` + e.Code + `", error_description="` + description + `"`
+		}
+		h.Set("WWW-Authenticate", challenge)
+	}
+	if e.Bare {
+		c.Status(e.Status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	writeJSON(c, e.Status, map[string]string{"error": e.Code, "error_description": description})
+}
+
+// plain keeps what error_description may hold (RFC 6749, section 5.2).
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' || r == '\'' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// causeText is what the log says of err: the first text in the chain that is
+// more than the code that went out.
+func causeText(err error) string {
+	text := err.Error()
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if s := e.Error(); s != "" && descriptions[s] == "" && rfcCodes[s] == "" {
+			return s
+		}
+	}
+	return text
+}
+
+// asFailure is err for callers in process, who branch on its reason.
+func asFailure(err error) error {
+	var f *identity.Failure
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, &f) {
+		return f
+	}
+	switch w := toWire(err); w.Code {
+	case "invalid_request":
+		return identity.Fail(identity.ReasonInvalidRequest, err)
+	case "invalid_client", "unauthorized_client":
+		return identity.Fail(identity.ReasonInvalidClient, err)
+	case "temporarily_unavailable":
+		return identity.Fail(identity.ReasonUnavailable, err)
+	case "invalid_token":
+		return identity.Fail(identity.ReasonInvalidToken, err)
+	}
+	return identity.Fail(identity.ReasonInternal, err)
+}

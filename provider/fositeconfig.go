@@ -1,0 +1,100 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	fositeopenid "github.com/ory/fosite/handler/openid"
+	fositejwt "github.com/ory/fosite/token/jwt"
+)
+
+// noFetch refuses to fetch keys: clients register theirs by value.
+type noFetch struct{}
+
+var _ fosite.JWKSFetcherStrategy = noFetch{}
+
+// Resolve implements [fosite.JWKSFetcherStrategy].
+func (noFetch) Resolve(context.Context, string, bool) (*jose.JSONWebKeySet, error) {
+	return nil, errors.New("key sets are not fetched")
+}
+
+// compose puts fosite together by hand. Every field that one of the
+// configuration's getters would fill lazily is set, for those writes race.
+func (p *Provider) compose() {
+	o := p.options
+	config := &fosite.Config{
+		AccessTokenLifespan:            o.Lifetimes.Access,
+		RefreshTokenLifespan:           o.Lifetimes.Refresh,
+		IDTokenLifespan:                o.Lifetimes.IDToken,
+		IDTokenIssuer:                  o.Issuer,
+		AccessTokenIssuer:              o.Issuer,
+		ScopeStrategy:                  fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
+		EnforcePKCE:                    true,
+		TokenURL:                       p.url("/oauth2/token"),
+		JWKSFetcherStrategy:            noFetch{},
+		RedirectSecureChecker:          func(context.Context, *url.URL) bool { return false },
+		RefreshTokenScopes:             []string{scopeOffline},
+		JWTScopeClaimKey:               fositejwt.JWTScopeFieldString,
+		ClientSecretsHasher:            p.secrets,
+		ClientAuthenticationStrategy:   p.authenticateClient,
+		GlobalSecret:                   p.tokens.successor,
+		SanitationWhiteList:            []string{},
+		DisableRefreshTokenValidation:  true,
+		UserCodeSymbols:                []rune{},
+	}
+	access := &fositeoauth2.HandleHelper{AccessTokenStrategy: p.tokens, AccessTokenStorage: p.fositeStore, Config: config}
+	id := &fositeopenid.IDTokenHandleHelper{IDTokenStrategy: fositeopenid.DefaultStrategy{Signer: p.keys, Config: config}}
+	config.TokenEndpointHandlers = fosite.TokenEndpointHandlers{
+		&fositeoauth2.ClientCredentialsGrantHandler{HandleHelper: access, Config: config},
+		&fositeoauth2.ResourceOwnerPasswordCredentialsGrantHandler{ //nolint:staticcheck // deprecated for use in the open; ours stays in process
+			HandleHelper: access, ResourceOwnerPasswordCredentialsGrantStorage: p.fositeStore,
+			RefreshTokenStrategy: p.tokens, Config: config,
+		},
+		&passwordIDToken{IDTokenHandleHelper: id, lifetime: o.Lifetimes.IDToken},
+		&refreshHandler{provider: p},
+		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
+	}
+	p.handlers = config.TokenEndpointHandlers
+	p.fosite = fosite.NewOAuth2Provider(p.fositeStore, config)
+}
+
+// passwordIDToken adds the ID token that fosite's password grant leaves out.
+type passwordIDToken struct {
+	*fositeopenid.IDTokenHandleHelper
+	lifetime time.Duration
+}
+
+var _ fosite.TokenEndpointHandler = (*passwordIDToken)(nil)
+
+// CanHandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (*passwordIDToken) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
+	return r.GetGrantTypes().ExactOne(grantPassword)
+}
+
+// CanSkipClientAuth implements [fosite.TokenEndpointHandler].
+func (*passwordIDToken) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+// HandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (*passwordIDToken) HandleTokenEndpointRequest(context.Context, fosite.AccessRequester) error {
+	return fosite.ErrUnknownRequest
+}
+
+// PopulateTokenEndpointResponse adds an ID token if openid was granted and the
+// client registered an algorithm for it.
+func (h *passwordIDToken) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
+	c, ok := r.GetClient().(*fositeClient)
+	s, ours := r.GetSession().(*Session)
+	if !h.CanHandleTokenEndpointRequest(ctx, r) || !ok || !ours || c.IDTokenAlg == "" || !contains(r.GetGrantedScopes(), scopeOpenID) {
+		return fosite.ErrUnknownRequest
+	}
+	claims := s.IDTokenClaims()
+	claims.AccessTokenHash = h.GetAccessTokenHash(ctx, r, w)
+	claims.JTI = randomID()
+	return h.IssueExplicitIDToken(ctx, h.lifetime, r, w)
+}

@@ -1,0 +1,185 @@
+package provider
+
+import (
+	"context"
+	"errors"
+
+	"keyway/provider/identity"
+)
+
+// Inspect returns what token is, read at once. Errors are [*identity.Failure]:
+// invalid_token when it is unknown, expired_token when it has expired; with
+// [ErrRevoked] in the chain when it was ended before its time. In the last two
+// cases the token is returned as well. It does not ask the gate.
+func (p *Provider) Inspect(ctx context.Context, token string) (*StoredToken, error) {
+	if token == "" || len(token) > maxToken {
+		return nil, identity.Failf(identity.ReasonInvalidToken, "token is empty or too long")
+	}
+	st, err := p.options.Storage.FindToken(ctx, HashToken(token))
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return nil, identity.Failf(identity.ReasonInvalidToken, "token is unknown")
+	case err != nil:
+		return nil, outage(err)
+	case !st.Grant.RevokedAt.IsZero(), st.Token.Used:
+		return st, identity.Fail(identity.ReasonInvalidToken, ErrRevoked)
+	case !p.options.Now().Before(st.Token.ExpiresAt):
+		return st, identity.Failf(identity.ReasonExpiredToken, "token has expired")
+	}
+	if _, err := p.liveClient(ctx, st.Grant.ClientID); errors.Is(err, identity.ErrNotFound) {
+		return st, identity.Failf(identity.ReasonInvalidToken, "client is gone or disabled")
+	} else if err != nil {
+		return nil, outage(err)
+	}
+	return st, nil
+}
+
+// askStay asks the gate whether the grant's user may stay.
+func (p *Provider) askStay(ctx context.Context, st *StoredToken, q identity.Question) error {
+	q.Moment, q.Subject, q.Status = identity.MomentStay, st.Grant.Subject, st.UserStatus
+	if q.System == "" {
+		q.System = st.Grant.System
+	}
+	if st.UserStatus == identity.StatusUnverified && !q.AllowUnverified {
+		if s, err := ParseSession(st.Grant.Session); err == nil {
+			q.AllowUnverified = s.Unverified
+		}
+	}
+	return p.options.Gate.Ask(ctx, q)
+}
+
+// scopes are what the token may do, which may be less than its grant.
+func (st *StoredToken) scopes() []string {
+	if st.Token.Scopes != nil {
+		return st.Token.Scopes
+	}
+	return st.Grant.Scopes
+}
+
+// InspectGrant returns the live grant behind an access token that a legacy
+// system presents. Errors are [*identity.Failure]: invalid_token when it is
+// unknown or not of this system; expired_token; [ErrRevoked] in the chain when
+// it was ended before its time; and what the gate says of the user.
+func (p *Provider) InspectGrant(ctx context.Context, q TokenQuery) (*Grant, error) {
+	st, err := p.inspectOwn(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	err = p.askStay(ctx, st, identity.Question{
+		System: q.Credentials.System, Client: q.Client, RemoteAddr: q.Credentials.RemoteAddr,
+		AllowUnverified: q.Credentials.AllowUnverified,
+	})
+	if err != nil {
+		return nil, asFailure(err)
+	}
+	g := &Grant{
+		ID: st.Grant.ID, ClientID: st.Grant.ClientID, AccessToken: q.Token,
+		IssuedAt: st.Token.IssuedAt, ExpiresAt: st.Token.ExpiresAt, Scopes: st.scopes(), Claims: st.Token.Claims,
+	}
+	if st.Grant.Subject == "" {
+		return g, nil
+	}
+	g.User, err = p.options.Users.FindUser(ctx, st.Grant.Subject)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, identity.Failf(identity.ReasonInvalidToken, "user is gone")
+	}
+	if err != nil {
+		return nil, asFailure(outage(err))
+	}
+	g.Account, err = p.account(ctx, q.AccountSystem, st.Grant.Subject)
+	return g, err
+}
+
+// inspectOwn is Inspect for the access tokens of one client.
+func (p *Provider) inspectOwn(ctx context.Context, q TokenQuery) (*StoredToken, error) {
+	st, err := p.Inspect(ctx, q.Token)
+	if st != nil && (st.Token.Kind != KindAccess || st.Grant.ClientID != q.Client) {
+		return nil, identity.Failf(identity.ReasonInvalidToken, "not an access token of this system")
+	}
+	if err != nil {
+		return nil, asFailure(err)
+	}
+	return st, nil
+}
+
+// account returns nil where the user has none.
+func (p *Provider) account(ctx context.Context, system, subject string) (*identity.Account, error) {
+	if system == "" {
+		return nil, nil
+	}
+	a, err := p.options.Users.FindAccount(ctx, system, subject)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, asFailure(outage(err))
+	}
+	return a, nil
+}
+
+// RevokeGrant ends the grant behind an access token that a legacy system
+// presents. Errors are those of [Provider.InspectGrant], but the gate is not
+// asked: anybody may leave.
+func (p *Provider) RevokeGrant(ctx context.Context, q TokenQuery) error {
+	st, err := p.inspectOwn(ctx, q)
+	if err != nil {
+		return err
+	}
+	return asFailure(p.endGrant(ctx, st, q.Credentials, q.RequestID))
+}
+
+// endGrant revokes at somebody's wish.
+func (p *Provider) endGrant(ctx context.Context, st *StoredToken, c identity.Credentials, requestID string) error {
+	now := p.options.Now()
+	e := &identity.Event{
+		At: now, Kind: "token_revoked", Subject: st.Grant.Subject, System: st.Grant.System,
+		ClientID: st.Grant.ClientID, GrantID: st.Grant.ID, RequestID: requestID,
+	}
+	if c.RemoteAddr.IsValid() {
+		e.RemoteAddr = c.RemoteAddr.String()
+	}
+	_, err := p.options.Storage.Revoke(ctx, RevokeQuery{GrantID: st.Grant.ID, Reason: "revoked", At: now, Event: e})
+	return outage(err)
+}
+
+// LookupUser finds a user that a system with a key of its own asks for, and
+// their account there, nil where there is none. Errors are
+// [*identity.Failure]: unknown_user where nobody is found.
+func (p *Provider) LookupUser(ctx context.Context, q UserQuery) (*identity.User, *identity.Account, error) {
+	subject, account, err := p.lookup(ctx, q)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil, identity.Failf(identity.ReasonUnknownUser, "nobody has this name or id")
+	}
+	if err != nil {
+		return nil, nil, asFailure(outage(err))
+	}
+	u, err := p.options.Users.FindUser(ctx, subject)
+	if errors.Is(err, identity.ErrNotFound) || err == nil && u.Status == identity.StatusDeleted {
+		return nil, nil, identity.Failf(identity.ReasonUnknownUser, "user is gone")
+	}
+	if err != nil {
+		return nil, nil, asFailure(outage(err))
+	}
+	if account == nil {
+		account, err = p.account(ctx, q.AccountSystem, subject)
+	}
+	return u, account, err
+}
+
+func (p *Provider) lookup(ctx context.Context, q UserQuery) (string, *identity.Account, error) {
+	if q.AccountID == "" {
+		l, err := p.options.Users.FindLogin(ctx, q.Directory, identity.FoldName(q.Username))
+		if err != nil {
+			return "", nil, err
+		}
+		return l.User.Subject, nil, nil
+	}
+	if p.options.Accounts == nil {
+		return "", nil, errors.New("accounts cannot be found by their ids")
+	}
+	a, err := p.options.Accounts.FindAccountByID(ctx, q.AccountSystem, q.AccountID)
+	if err != nil {
+		return "", nil, err
+	}
+	return a.Subject, a, nil
+}

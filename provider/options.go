@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"keyway/provider/identity"
+)
+
+// Gate is what the provider asks of [identity.Gate] before it goes on letting
+// somebody in: at introspection, userinfo, refresh and every later legacy call.
+type Gate interface {
+	// Ask returns a [*identity.Failure] when the answer is no.
+	Ask(ctx context.Context, q identity.Question) error
+}
+
+// AccountFinder finds a legacy system's account by that system's own id.
+type AccountFinder interface {
+	// FindAccountByID returns [identity.ErrNotFound] where there is none.
+	FindAccountByID(ctx context.Context, system, id string) (*identity.Account, error)
+}
+
+// SecretVerifier verifies imported client secrets against their slow hashes.
+type SecretVerifier interface {
+	// Verify reports whether password is the one behind c. Errors are
+	// [*identity.Failure].
+	Verify(ctx context.Context, c identity.Credential, password string) (ok, rehash bool, err error)
+}
+
+// Options are what a [Provider] needs. Issuer, Storage, Users, SignIn, Gate
+// and Secret have no default.
+type Options struct {
+	Issuer    string // of any host, port and path, without query and fragment
+	Storage   Storage
+	Users     identity.Users
+	Accounts  AccountFinder          // default: Users, where it is one
+	SignIn    identity.Authenticator // asks the gate itself
+	Gate      Gate
+	Secrets   SecretVerifier // for imported client secrets; nil refuses them
+	Secret    []byte         // at least 32 random bytes, the same on every replica
+	Now       func() time.Time
+	Log       *slog.Logger
+	Lifetimes Lifetimes
+	Keys      KeyPolicy
+}
+
+// Lifetimes say how long things live. Zero values mean the defaults.
+type Lifetimes struct {
+	Access       time.Duration // of access tokens; default 15 min
+	IDToken      time.Duration // default 15 min
+	Refresh      time.Duration // of refresh tokens, from their last use; default 30 d
+	RefreshMax   time.Duration // of a chain of refresh tokens, from its grant; default 90 d
+	RefreshGrace time.Duration // in which a used refresh token yields its successor again; default 10 s, negative none
+	ClientCache  time.Duration // of clients in memory; default 5 s
+}
+
+// KeyPolicy says how signing keys come and go. Zero values mean the defaults.
+type KeyPolicy struct {
+	RotateEvery  time.Duration // default 90 d
+	PublishAhead time.Duration // of activation; at least the key set's cache time; default 24 h
+	KeepRetired  time.Duration // published for verification; default 30 d
+	Reload       time.Duration // how soon replicas follow; default 5 s
+}
+
+// jwksCache is how long others may cache the key set and the metadata.
+const jwksCache = 5 * time.Minute
+
+func (o *Options) complete() error {
+	u, err := url.Parse(o.Issuer)
+	switch {
+	case err != nil:
+		return fmt.Errorf("issuer: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return fmt.Errorf("issuer %q: must be an http or https URL without user, query and fragment", o.Issuer)
+	case strings.HasSuffix(o.Issuer, "/"):
+		return fmt.Errorf("issuer %q: must not end in a slash", o.Issuer)
+	case o.Storage == nil, o.Users == nil, o.SignIn == nil, o.Gate == nil:
+		return errors.New("storage, users, sign-in and gate must be given")
+	case len(o.Secret) < 32:
+		return errors.New("secret: must have at least 32 bytes")
+	case o.Keys.PublishAhead != 0 && o.Keys.PublishAhead < jwksCache:
+		return fmt.Errorf("keys: publish ahead must be at least %s, the key set's cache time", jwksCache)
+	}
+	if o.Accounts == nil {
+		o.Accounts, _ = o.Users.(AccountFinder)
+	}
+	if o.Now == nil {
+		return errors.New("now must be given")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Lifetimes.complete()
+	o.Keys.complete()
+	return nil
+}
+
+func (l *Lifetimes) complete() {
+	orDefault(&l.Access, 15*time.Minute)
+	orDefault(&l.IDToken, 15*time.Minute)
+	orDefault(&l.Refresh, 30*24*time.Hour)
+	orDefault(&l.RefreshMax, 90*24*time.Hour)
+	orDefault(&l.RefreshGrace, 10*time.Second)
+	orDefault(&l.ClientCache, 5*time.Second)
+}
+
+func (k *KeyPolicy) complete() {
+	orDefault(&k.RotateEvery, 90*24*time.Hour)
+	orDefault(&k.PublishAhead, 24*time.Hour)
+	orDefault(&k.KeepRetired, 30*24*time.Hour)
+	orDefault(&k.Reload, 5*time.Second)
+}
+
+func orDefault(d *time.Duration, def time.Duration) {
+	if *d == 0 {
+		*d = def
+	}
+}

@@ -1,0 +1,173 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"keyway/provider/identity"
+)
+
+// legacyACR marks what signed in with a password on a legacy system, so that
+// new APIs can refuse it.
+const legacyACR = "urn:keyway:legacy:"
+
+// storeTimeout is how long a write that has begun may take, whatever becomes
+// of the request that asked for it.
+const storeTimeout = 10 * time.Second
+
+func (p *Provider) newSession(c *fositeClient) *Session {
+	s := &Session{Version: sessionVersion, ClientID: c.ID, issuer: p.options.Issuer, idAlg: algRS256}
+	if c.IDTokenAlg != "" {
+		s.idAlg = c.IDTokenAlg
+	}
+	return s
+}
+
+// applyPolicy grants scopes and audience and sets the lifetimes, between
+// fosite's two steps. Handlers of grants that continue an earlier one have
+// done so already.
+func (p *Provider) applyPolicy(ar *fosite.AccessRequest, u *unit) {
+	client, ok := ar.Client.(*fositeClient)
+	session, ours := ar.Session.(*Session)
+	if !ok || !ours || u.stored != nil {
+		return
+	}
+	now := p.options.Now()
+	session.ClientID = client.ID
+	session.Requested = now.Unix()
+	scopes := ar.RequestedScope
+	if len(scopes) == 0 {
+		scopes = client.GetScopes()
+	}
+	for _, s := range scopes {
+		if p.grantable(client, s, u) {
+			ar.GrantScope(s)
+		}
+	}
+	audience := ar.RequestedAudience
+	if len(audience) == 0 {
+		audience = client.GetAudience()
+	}
+	for _, a := range audience {
+		ar.GrantAudience(a)
+	}
+	session.SetExpiresAt(fosite.AccessToken, now.Add(client.lifetime(fosite.AccessToken)))
+	session.SetExpiresAt(fosite.IDToken, now.Add(client.lifetime(fosite.IDToken)))
+	session.SetExpiresAt(fosite.RefreshToken, p.refreshExpiry(client, now, now))
+	if u.password != nil {
+		u.password.describe(session)
+	}
+}
+
+// grantable tells which scopes mean nothing in a grant: those about a person
+// where there is none, and offline access where nobody may refresh.
+func (p *Provider) grantable(client *fositeClient, scope string, u *unit) bool {
+	switch scope {
+	case scopeOffline:
+		return u.password != nil && client.mayUse(grantRefresh)
+	case scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone:
+		return u.password != nil
+	}
+	return true
+}
+
+func (pw *passwordUnit) describe(s *Session) {
+	s.AuthTime = pw.who.AuthTime.Unix()
+	s.AMR = pw.who.AMR
+	if len(s.AMR) == 0 {
+		s.AMR = []string{"pwd"}
+	}
+	if system := pw.grant.Credentials.System; system != "" {
+		s.ACR = legacyACR + system
+	}
+	s.Unverified = pw.grant.Credentials.AllowUnverified
+	s.SetExpiresAt(fosite.AccessToken, pw.expires)
+}
+
+// refreshExpiry slides with every use, up to the longest life of a chain.
+func (p *Provider) refreshExpiry(c *fositeClient, now, begun time.Time) time.Time {
+	return earlier(now.Add(c.lifetime(fosite.RefreshToken)), begun.Add(p.options.Lifetimes.RefreshMax))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// respond makes the response and writes everything it needs, in one
+// transaction. Until it returns, nothing may be sent.
+func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *unit) (fosite.AccessResponder, error) {
+	response, err := p.fosite.NewAccessResponse(ctx, ar)
+	if err != nil {
+		return nil, err
+	}
+	// A client that hangs up must not leave the outcome to chance.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	switch err := p.options.Storage.Issue(ctx, &u.issue); {
+	case errors.Is(err, identity.ErrConflict):
+		return nil, p.lostRotation(ctx, u)
+	case errors.Is(err, identity.ErrNotFound):
+		return nil, fosite.ErrInvalidGrant.WithWrap(err)
+	case err != nil:
+		return nil, outage(err)
+	}
+	expires := ar.GetSession().GetExpiresAt(fosite.AccessToken)
+	response.SetExpiresIn(expires.Sub(p.options.Now()).Round(time.Second))
+	return response, nil
+}
+
+// lostRotation says invalid_grant where somebody else used the refresh token
+// first, and ends the family if that was reuse.
+func (p *Provider) lostRotation(ctx context.Context, u *unit) error {
+	err := fosite.ErrInvalidGrant.WithWrap(identity.ErrConflict)
+	if u.issue.Rotate == nil {
+		return fosite.ErrServerError.WithWrap(identity.ErrConflict)
+	}
+	st, findErr := p.options.Storage.FindToken(ctx, *u.issue.Rotate)
+	switch {
+	case errors.Is(findErr, identity.ErrNotFound):
+		return err
+	case findErr != nil:
+		return outage(findErr)
+	case st.Token.Used:
+		if revokeErr := p.endFamily(ctx, st, u.requestID); revokeErr != nil {
+			return revokeErr
+		}
+	}
+	return err
+}
+
+// endFamily revokes the grant of a refresh token that was used twice
+// (RFC 9700, section 4.14.2).
+func (p *Provider) endFamily(ctx context.Context, st *StoredToken, requestID string) error {
+	now := p.options.Now()
+	_, err := p.options.Storage.Revoke(ctx, RevokeQuery{
+		GrantID: st.Grant.ID, Reason: "refresh_token_reuse", At: now,
+		Event: &identity.Event{
+			At: now, Kind: "refresh_token_reuse", Reason: identity.ReasonInvalidToken, Subject: st.Grant.Subject,
+			System: st.Grant.System, ClientID: st.Grant.ClientID, GrantID: st.Grant.ID, RequestID: requestID,
+		},
+	})
+	return outage(err)
+}
+
+// narrowed returns what of the granted scopes is asked for, and false if more
+// is asked for than was granted.
+func narrowed(granted, asked []string) ([]string, bool) {
+	if len(asked) == 0 {
+		return granted, true
+	}
+	for _, s := range asked {
+		if !slices.Contains(granted, s) {
+			return nil, false
+		}
+	}
+	return asked, true
+}

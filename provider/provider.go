@@ -1,0 +1,109 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/ory/fosite"
+)
+
+// Provider is the OpenID provider.
+type Provider struct {
+	options     Options
+	base        string // the issuer's path
+	fosite      *fosite.Fosite
+	fositeStore *fositeStore
+	handlers    fosite.TokenEndpointHandlers
+	tokens      *tokenStrategy
+	keys        *keyring
+	secrets     *clientSecrets
+	clients     *clientCache
+	metadata    document
+	audiences   []string // of client assertions
+
+	// openPassword lets the token endpoint grant passwords. Nothing but the
+	// test of parity with the grant in process sets it.
+	openPassword bool
+}
+
+// New returns a provider whose signing keys are loaded; at the first start
+// it makes them. It does nothing in the background until [Provider.Run].
+func New(ctx context.Context, o Options) (*Provider, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	u, err := url.Parse(o.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("provider: issuer: %w", err)
+	}
+	p := &Provider{options: o, base: u.EscapedPath(), keys: &keyring{}, clients: &clientCache{}}
+	p.fositeStore = &fositeStore{provider: p}
+	p.audiences = []string{o.Issuer, p.url("/oauth2/token")}
+	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.secrets, err = newClientSecrets(o); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.metadata, err = p.newMetadata(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	p.compose()
+	if err := p.reloadKeys(ctx, rotation{}); err != nil {
+		return nil, fmt.Errorf("provider: signing keys: %w", err)
+	}
+	return p, nil
+}
+
+// Run follows the signing keys in storage, and rotates them when they are
+// due, until ctx ends.
+func (p *Provider) Run(ctx context.Context) {
+	t := time.NewTicker(p.options.Keys.Reload)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := p.reloadKeys(ctx, rotation{}); err != nil && ctx.Err() == nil {
+				p.options.Log.LogAttrs(ctx, slog.LevelError, "signing keys could not be read", slog.String("cause", err.Error()))
+			}
+		}
+	}
+}
+
+// Mount adds the provider's endpoints to the root of a host, each below the
+// issuer's path; the metadata document of RFC 8414, section 3.1, also where
+// that inserts it before the path.
+func (p *Provider) Mount(r gin.IRouter) {
+	metadata := p.handle("metadata", p.serveMetadata)
+	r.Any(p.base+"/.well-known/openid-configuration", metadata)
+	r.Any(p.base+"/.well-known/oauth-authorization-server", metadata)
+	if p.base != "" {
+		r.Any("/.well-known/oauth-authorization-server"+p.base, metadata)
+	}
+	r.Any(p.base+"/oauth2/jwks", p.handle("jwks", p.serveJWKS))
+	r.Any(p.base+"/oauth2/token", p.handle("token", p.serveToken))
+	r.Any(p.base+"/oauth2/introspect", p.handle("introspect", p.serveIntrospection))
+	r.Any(p.base+"/oauth2/revoke", p.handle("revoke", p.serveRevocation))
+	r.Any(p.base+"/oauth2/userinfo", p.handle("userinfo", p.serveUserinfo))
+}
+
+// Ready reports why the provider could not answer now: it has no signing
+// key, or the database is away.
+func (p *Provider) Ready(ctx context.Context) error {
+	for _, alg := range signingAlgs() {
+		if p.keys.current().active[alg] == nil {
+			return fmt.Errorf("%s: %w", alg, errNoKey)
+		}
+	}
+	return p.options.Storage.Ping(ctx)
+}
+
+// url is the absolute URL of a path below the issuer.
+func (p *Provider) url(path string) string { return strings.TrimSuffix(p.options.Issuer, "/") + path }

@@ -1,0 +1,195 @@
+package provider
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
+	fositejwt "github.com/ory/fosite/token/jwt"
+)
+
+// The prefixes let secret scanners recognise what leaks.
+const (
+	accessPrefix  = "kw_at_"
+	refreshPrefix = "kw_rt_"
+	secretPrefix  = "kw_cs_"
+)
+
+// maxToken is the longest token that is looked up, in bytes.
+const maxToken = 8 << 10
+
+// HashToken is the key under which a token of any format is stored: the
+// SHA-256 of the whole string, so that no part of it is enough.
+func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
+
+// tokenStrategy makes tokens. What fosite calls a signature is the hexadecimal
+// of [HashToken].
+type tokenStrategy struct {
+	keys      *keyring
+	issuer    string
+	now       func() time.Time
+	successor []byte // the key under which refresh tokens get their successors
+}
+
+var _ fositeoauth2.CoreStrategy = (*tokenStrategy)(nil)
+
+func newTokenStrategy(o Options, keys *keyring) (*tokenStrategy, error) {
+	key, err := hkdf.Key(sha256.New, o.Secret, nil, "keyway refresh token successor", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key: %w", err)
+	}
+	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key}, nil
+}
+
+// scannable completes a token of a prefix and 32 bytes with a checksum, by
+// which a secret scanner tells it from chance.
+func scannable(prefix string, random []byte) string {
+	body := prefix + base64.RawURLEncoding.EncodeToString(random)
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body)))
+	return body + base64.RawURLEncoding.EncodeToString(sum)
+}
+
+// randomToken never fails: crypto/rand ends the program rather than give
+// less than it promises.
+func randomToken(prefix string) string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return scannable(prefix, b[:])
+}
+
+func randomID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func signatureOf(token string) string {
+	if token == "" || len(token) > maxToken {
+		return ""
+	}
+	h := HashToken(token)
+	return hex.EncodeToString(h[:])
+}
+
+func (s *tokenStrategy) AccessTokenSignature(_ context.Context, token string) string {
+	return signatureOf(token)
+}
+
+func (s *tokenStrategy) GenerateAccessToken(ctx context.Context, r fosite.Requester) (token, signature string, err error) {
+	client, ok := r.GetClient().(*fositeClient)
+	if !ok {
+		return "", "", errors.New("the request has no client of ours")
+	}
+	format := client.AccessTokenFormat
+	u := unitFrom(ctx)
+	legacy := u != nil && u.password != nil
+	if legacy {
+		format = u.password.grant.Token.Format
+	}
+	switch {
+	case format == FormatATJWT:
+		token, err = s.jwtAccessToken(client, r)
+	case legacy:
+		token, err = u.password.accessToken()
+	default:
+		token = randomToken(accessPrefix)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return token, signatureOf(token), nil
+}
+
+// jwtAccessToken makes a token by RFC 9068.
+func (s *tokenStrategy) jwtAccessToken(c *fositeClient, r fosite.Requester) (string, error) {
+	session, ok := r.GetSession().(*Session)
+	if !ok {
+		return "", errors.New("the request has no session of ours")
+	}
+	audience := r.GetGrantedAudience()
+	if len(audience) == 0 {
+		audience = []string{s.issuer} // RFC 9068, section 3: some default must be there
+	}
+	claims := session.GetJWTClaims().
+		With(session.GetExpiresAt(fosite.AccessToken), r.GetGrantedScopes(), audience).
+		WithDefaults(s.now(), s.issuer).
+		WithScopeField(fositejwt.JWTScopeFieldString).ToMapClaims()
+	alg := c.AccessTokenAlg
+	if alg == "" {
+		alg = algES256
+	}
+	return s.keys.sign(alg, "at+jwt", claims)
+}
+
+func (s *tokenStrategy) ValidateAccessToken(_ context.Context, r fosite.Requester, _ string) error {
+	return s.unexpired(r, fosite.AccessToken)
+}
+
+func (s *tokenStrategy) RefreshTokenSignature(_ context.Context, token string) string {
+	return signatureOf(token)
+}
+
+// GenerateRefreshToken makes the first token of a chain by chance. Those that
+// follow are made from their predecessor, so that a client which presents a
+// token again because it never got the answer gets the same answer.
+func (s *tokenStrategy) GenerateRefreshToken(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
+	token = randomToken(refreshPrefix)
+	if u := unitFrom(ctx); u != nil && u.presented != "" {
+		mac := hmac.New(sha256.New, s.successor)
+		mac.Write([]byte(u.presented))
+		token = scannable(refreshPrefix, mac.Sum(nil))
+	}
+	return token, signatureOf(token), nil
+}
+
+func (s *tokenStrategy) ValidateRefreshToken(_ context.Context, r fosite.Requester, _ string) error {
+	return s.unexpired(r, fosite.RefreshToken)
+}
+
+func (s *tokenStrategy) AuthorizeCodeSignature(_ context.Context, token string) string {
+	return signatureOf(token)
+}
+
+// errNoCodes says that this provider has no authorization endpoint.
+var errNoCodes = errors.New("authorization codes are not issued")
+
+func (s *tokenStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (token, signature string, err error) {
+	return "", "", errNoCodes
+}
+
+func (s *tokenStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error {
+	return errNoCodes
+}
+
+func (s *tokenStrategy) unexpired(r fosite.Requester, t fosite.TokenType) error {
+	if exp := r.GetSession().GetExpiresAt(t); !exp.IsZero() && !s.now().Before(exp) {
+		return fosite.ErrTokenExpired
+	}
+	return nil
+}
+
+// legacyJWT signs header and claims exactly as they are (RFC 7515, section
+// 5.1), HMAC with SHA-256; a library would order them anew.
+func legacyJWT(header string, claims, secret []byte) string {
+	var b strings.Builder
+	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
+	b.WriteByte('.')
+	b.WriteString(base64.RawURLEncoding.EncodeToString(claims))
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(b.String()))
+	b.WriteByte('.')
+	b.WriteString(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+	return b.String()
+}
