@@ -135,7 +135,7 @@ func (g *Gate) ask(ctx context.Context, q *Question) (failed bool, err error) {
 	if err := g.askNetwork(q); err != nil {
 		return false, err
 	}
-	failed, err = g.askLockout(ctx, q)
+	failed, err = g.askLockout(ctx, q, 0)
 	if err != nil {
 		return failed, err
 	}
@@ -172,7 +172,8 @@ func askStatus(q *Question) error {
 	return Failf(ReasonDisabled, "status is %q", q.Status)
 }
 
-func (g *Gate) askLockout(ctx context.Context, q *Question) (failed bool, err error) {
+// askLockout counts failures, of which own are the asker's own.
+func (g *Gate) askLockout(ctx context.Context, q *Question, own int) (failed bool, err error) {
 	who, source := g.userKey(q), g.sourceKey(q)
 	keys := make([]string, 0, 2)
 	for _, k := range [...]string{who, source} {
@@ -188,9 +189,9 @@ func (g *Gate) askLockout(ctx context.Context, q *Question) (failed bool, err er
 		return false, storageFailure(err)
 	}
 	switch {
-	case who != "" && counts[who] >= g.failures:
+	case who != "" && counts[who]-own >= g.failures:
 		return true, Fail(ReasonLocked, errors.New("too many failures of this user"))
-	case source != "" && counts[source] >= g.sourceFailures:
+	case source != "" && counts[source]-own >= g.sourceFailures:
 		return false, Fail(ReasonLocked, errors.New("too many failures from this source"))
 	}
 	return who != "" && counts[who] > 0, nil

@@ -202,7 +202,7 @@ func (h *Hasher) verify(ctx context.Context, c Credential, password string, upgr
 		case !v.ok && s.cheap:
 			h.dummy.match([]byte(password))
 		case v.ok && upgrade && h.outdated(c):
-			v.newHash, _ = h.hash(password) //nolint:errcheck // without a new hash the old one stays
+			v.newHash, _ = h.hash(password) // without a new hash the old one stays
 		}
 	})
 	if full != nil {

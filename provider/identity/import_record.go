@@ -20,9 +20,6 @@ func (in *recordLine) record() (Record, error) {
 		Subject: in.Subject, Status: in.Status, Email: in.Email,
 		EmailVerified: in.EmailVerified, Claims: in.Claims,
 	}}
-	if rec.User.Status == "" {
-		rec.User.Status = StatusActive
-	}
 	steps := []func(*Record) error{in.checkUser, in.addLoginNames, in.addCredentials, in.checkSlots, in.addAccounts}
 	for _, step := range steps {
 		if err := step(&rec); err != nil {
@@ -35,7 +32,7 @@ func (in *recordLine) record() (Record, error) {
 
 func (in *recordLine) checkUser(rec *Record) error {
 	switch rec.User.Status {
-	case StatusActive, StatusUnverified, StatusDisabled, StatusDeleted:
+	case "", StatusActive, StatusUnverified, StatusDisabled, StatusDeleted:
 	default:
 		return errors.New(`"status" is none of active, unverified, disabled, deleted`)
 	}
@@ -141,7 +138,11 @@ func addCredential(rec *Record, slot string, in secretLine) error {
 }
 
 // checkSlots finds login names that go with a credential that is not there.
+// A line without any leaves the stored ones as they are.
 func (in *recordLine) checkSlots(rec *Record) error {
+	if len(rec.Credentials) == 0 {
+		return nil
+	}
 	for _, n := range rec.User.LoginNames {
 		there := n.Slot == SlotPassword || slices.ContainsFunc(rec.Credentials, func(c RecordCredential) bool { return c.Slot == n.Slot })
 		if !there {

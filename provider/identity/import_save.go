@@ -148,7 +148,7 @@ func (s *Saver) hashAll(ctx context.Context, batch []Record) ([]Record, []error)
 			return nil
 		})
 	}
-	_ = group.Wait() //nolint:errcheck // the errors are in errs
+	_ = group.Wait() // the errors are in errs
 	return hashed, errs
 }
 
@@ -192,12 +192,12 @@ func (s *Saver) keep(ctx context.Context, rec *Record, c *RecordCredential) (boo
 	if l.Credential == nil || l.Credential.Slot != c.Slot {
 		return false, nil
 	}
-	ok, _, err := s.hasher.Verify(ctx, *l.Credential, c.Password)
-	if err != nil && ReasonOf(err) != ReasonInternal {
-		return false, err
+	if CheckHash(*l.Credential) != nil {
+		return false, nil // what cannot be read is replaced
 	}
+	ok, _, err := s.hasher.Verify(ctx, *l.Credential, c.Password)
 	if err != nil || !ok {
-		return false, nil // another password; or a stored hash that cannot be read, and is replaced
+		return false, err
 	}
 	c.Credential = *l.Credential
 	return true, nil

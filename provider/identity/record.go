@@ -11,8 +11,7 @@ type Record struct {
 }
 
 // RecordCredential is a credential to be saved. Exactly one of Password and
-// Credential.Hash is set. Saving the hash, scheme and salt that are stored
-// changes nothing, whatever Source is.
+// Credential.Hash is set.
 type RecordCredential struct {
 	Credential
 	Password string // plain; hashed before it reaches a store

@@ -52,7 +52,7 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	}
 	id, err := s.authenticate(ctx, c, l)
 	if err != nil {
-		return nil, s.refuse(ctx, c, q, s.unlessLocked(ctx, q, err))
+		return nil, s.unlessLocked(ctx, q, s.refuse(ctx, c, q, err))
 	}
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
@@ -76,11 +76,15 @@ func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Id
 	return s.authenticator.Authenticate(ctx, c)
 }
 
-// unlessLocked returns failed, or the lock that fell in the meantime.
+// unlessLocked returns failed, which is counted already, or the lock that fell
+// before it.
 func (s *SignIn) unlessLocked(ctx context.Context, q Question, failed error) error {
-	q.StatusFirst = false
-	if _, err := s.gate.ask(ctx, &q); ReasonOf(err) == ReasonLocked {
-		return err
+	switch ReasonOf(failed) {
+	case ReasonWrongPassword, ReasonUnknownUser, ReasonSecondFactor:
+		if _, err := s.gate.askLockout(ctx, &q, 1); err != nil {
+			return err
+		}
+	default:
 	}
 	return failed
 }
