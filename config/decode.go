@@ -21,13 +21,18 @@ type decoder struct {
 	visits   int
 }
 
-// problem records one; a file cannot make us keep more than a page of them.
+// problem records one; a file cannot make us keep more than some pages of them.
 func (d *decoder) problem(key string, at place, message, hint string) {
 	d.failed[key] = true
-	if len(d.problems) < 4*maxPrinted {
+	if len([]rune(key)) > widest {
+		key = string([]rune(key)[:widest]) + "…"
+	}
+	if !d.full() {
 		d.problems = append(d.problems, Problem{Line: at.line, Column: at.column, Key: key, Message: message, Hint: hint})
 	}
 }
+
+func (d *decoder) full() bool { return len(d.problems) >= 4*maxPrinted }
 
 // fail records an error whose text is "message; hint".
 func (d *decoder) fail(key string, at place, err error) {
@@ -75,6 +80,9 @@ func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
 	keys := keysOf(v.Type())
 	given := map[string]bool{}
 	for _, p := range pairs {
+		if d.full() {
+			return
+		}
 		full := join(path, p.name)
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == p.name })
 		if i < 0 {
@@ -146,6 +154,9 @@ func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, len(items.Values)))
 	for i, item := range items.Values {
+		if d.full() {
+			return
+		}
 		full := fmt.Sprintf("%s[%d]", path, i)
 		d.places[full] = startOf(item)
 		element := reflect.New(v.Type().Elem()).Elem()

@@ -18,6 +18,7 @@ import (
 const (
 	maxFile    = 1 << 20 // bytes
 	maxNesting = 32      // lists and sections in each other, as written
+	maxKeys    = 20_000  // in all; the parser's time grows with their square
 	maxVisits  = 100_000 // values looked at, aliases expanded
 )
 
@@ -41,8 +42,8 @@ func syntax(text []byte) (ast.Node, place, error) {
 		return nil, place{line: 1 + bytes.Count(text[:validPrefix(text)], []byte("\n")), column: 1}, fmt.Errorf("is not UTF-8")
 	}
 	tokens := lexer.Tokenize(string(text))
-	if at, ok := tooDeep(tokens); ok {
-		return nil, at, fmt.Errorf("is nested more than %d levels deep", maxNesting)
+	if at, err := tooCostly(tokens); err != nil {
+		return nil, at, err
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -81,15 +82,16 @@ func document(file *ast.File) (ast.Node, place, error) {
 	return body, place{}, nil
 }
 
-// tooDeep finds nesting that would make the parser slow. Sections nested by
-// indentation need as many columns as levels, so these are looked at, too.
-func tooDeep(tokens token.Tokens) (place, bool) {
-	depth, entries, line := 0, 0, 0
+// tooCostly finds what would make the parser slow: nesting, and masses of
+// keys. Sections nested by indentation are found by their columns.
+func tooCostly(tokens token.Tokens) (place, error) {
+	depth, entries, keys, line := 0, 0, 0, 0
 	for _, t := range tokens {
 		at := placeOf(t)
 		if at.line != line {
 			entries, line = 0, at.line
 		}
+		deep := false
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
 			depth++
@@ -98,16 +100,18 @@ func tooDeep(tokens token.Tokens) (place, bool) {
 		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
 			entries++
 		case token.MappingValueType:
-			if t.Position.IndentNum > maxNesting*4 {
-				return at, true
-			}
+			keys++
+			deep = t.Position.IndentNum > maxNesting*4
 		default:
 		}
-		if depth > maxNesting || entries > maxNesting {
-			return at, true
+		if deep || depth > maxNesting || entries > maxNesting {
+			return at, fmt.Errorf("is nested more than %d levels deep", maxNesting)
+		}
+		if keys > maxKeys {
+			return at, fmt.Errorf("has more than %d keys", maxKeys)
 		}
 	}
-	return place{}, false
+	return place{}, nil
 }
 
 func validPrefix(text []byte) int {
