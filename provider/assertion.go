@@ -78,7 +78,7 @@ func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, assertio
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return invalidClient("the assertion's claims are malformed")
 	}
-	expires, err := claims.check(c.ID, p.audiences, p.options.Now())
+	expires, err := claims.check(c.ID, []string{p.options.Issuer, p.url("/oauth2/token")}, p.options.Now())
 	if err != nil {
 		return wireOf("invalid_client", err)
 	}

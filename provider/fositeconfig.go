@@ -28,25 +28,25 @@ func (noFetch) Resolve(context.Context, string, bool) (*jose.JSONWebKeySet, erro
 func (p *Provider) compose() {
 	o := p.options
 	config := &fosite.Config{
-		AccessTokenLifespan:            o.Lifetimes.Access,
-		RefreshTokenLifespan:           o.Lifetimes.Refresh,
-		IDTokenLifespan:                o.Lifetimes.IDToken,
-		IDTokenIssuer:                  o.Issuer,
-		AccessTokenIssuer:              o.Issuer,
-		ScopeStrategy:                  fosite.ExactScopeStrategy,
-		AudienceMatchingStrategy:       fosite.ExactAudienceMatchingStrategy,
-		EnforcePKCE:                    true,
-		TokenURL:                       p.url("/oauth2/token"),
-		JWKSFetcherStrategy:            noFetch{},
-		RedirectSecureChecker:          func(context.Context, *url.URL) bool { return false },
-		RefreshTokenScopes:             []string{scopeOffline},
-		JWTScopeClaimKey:               fositejwt.JWTScopeFieldString,
-		ClientSecretsHasher:            p.secrets,
-		ClientAuthenticationStrategy:   p.authenticateClient,
-		GlobalSecret:                   p.tokens.successor,
-		SanitationWhiteList:            []string{},
-		DisableRefreshTokenValidation:  true,
-		UserCodeSymbols:                []rune{},
+		AccessTokenLifespan:           o.Lifetimes.Access,
+		RefreshTokenLifespan:          o.Lifetimes.Refresh,
+		IDTokenLifespan:               o.Lifetimes.IDToken,
+		IDTokenIssuer:                 o.Issuer,
+		AccessTokenIssuer:             o.Issuer,
+		ScopeStrategy:                 fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy:      fosite.ExactAudienceMatchingStrategy,
+		EnforcePKCE:                   true,
+		TokenURL:                      p.url("/oauth2/token"),
+		JWKSFetcherStrategy:           noFetch{},
+		RedirectSecureChecker:         func(context.Context, *url.URL) bool { return false },
+		RefreshTokenScopes:            []string{scopeOffline},
+		JWTScopeClaimKey:              fositejwt.JWTScopeFieldString,
+		ClientSecretsHasher:           p.secrets,
+		ClientAuthenticationStrategy:  p.authenticateClient,
+		GlobalSecret:                  p.tokens.successor,
+		SanitationWhiteList:           []string{},
+		DisableRefreshTokenValidation: true,
+		UserCodeSymbols:               []rune{},
 	}
 	access := &fositeoauth2.HandleHelper{AccessTokenStrategy: p.tokens, AccessTokenStorage: p.fositeStore, Config: config}
 	id := &fositeopenid.IDTokenHandleHelper{IDTokenStrategy: fositeopenid.DefaultStrategy{Signer: p.keys, Config: config}}
@@ -60,7 +60,6 @@ func (p *Provider) compose() {
 		&refreshHandler{provider: p},
 		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
 	}
-	p.handlers = config.TokenEndpointHandlers
 	p.fosite = fosite.NewOAuth2Provider(p.fositeStore, config)
 }
 

@@ -65,6 +65,9 @@ func (p *Provider) GrantPassword(ctx context.Context, g PasswordGrant) (*Grant, 
 }
 
 func (p *Provider) passwordUnit(client *fositeClient, g PasswordGrant) *unit {
+	if g.Credentials.RequestID == "" {
+		g.Credentials.RequestID = g.RequestID
+	}
 	if g.Credentials.Client == "" {
 		g.Credentials.Client = client.ID
 	}
@@ -101,7 +104,7 @@ func (p *Provider) passwordRequest(client *fositeClient, g *PasswordGrant) *fosi
 // guards it against drifting from that.
 func (p *Provider) runHandlers(ctx context.Context, ar *fosite.AccessRequest) error {
 	found := false
-	for _, h := range p.handlers {
+	for _, h := range p.fosite.Config.GetTokenEndpointHandlers(ctx) {
 		if !h.CanHandleTokenEndpointRequest(ctx, ar) {
 			continue
 		}

@@ -103,7 +103,7 @@ func (h *refreshHandler) resume(ar *fosite.AccessRequest, client *fositeClient, 
 		return fosite.ErrServerError.WithWrap(err)
 	}
 	fresh := h.provider.newSession(client)
-	session.issuer, session.idAlg = fresh.issuer, fresh.idAlg
+	session.ClientID, session.issuer, session.idAlg = fresh.ClientID, fresh.issuer, fresh.idAlg
 	now := h.provider.options.Now()
 	end := st.Grant.CreatedAt.Add(h.provider.options.Lifetimes.RefreshMax)
 	session.SetExpiresAt(fosite.AccessToken, earlier(now.Add(client.lifetime(fosite.AccessToken)), end))

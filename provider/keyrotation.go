@@ -28,6 +28,7 @@ type rotation struct {
 	now    time.Time
 	force  bool                 // activate the next key now
 	ask    bool                 // publish a next key now
+	spare  bool                 // publish a next key now, for when the active one has lived its life
 	fresh  map[string]KeyRecord // by algorithm: generated beforehand, used where one is needed
 }
 
@@ -36,7 +37,7 @@ func (r rotation) plan(keys []KeyRecord) []string {
 	var algs []string
 	for _, alg := range signingAlgs() {
 		active, next := stateOf(keys, alg)
-		if active == nil && next == nil || next == nil && (r.force || r.ask || r.due(active)) {
+		if active == nil && next == nil || next == nil && (r.force || r.ask || r.spare || r.due(active)) {
 			algs = append(algs, alg)
 		}
 	}
@@ -60,6 +61,9 @@ func (r rotation) step(keys []KeyRecord) []KeyRecord {
 			continue
 		}
 		k.State, k.CreatedAt, k.ActiveAt = KeyNext, r.now, r.now.Add(r.policy.PublishAhead)
+		if r.spare {
+			k.ActiveAt = r.now.Add(r.policy.RotateEvery)
+		}
 		keys = append(keys, k)
 	}
 	for _, alg := range signingAlgs() {
@@ -92,7 +96,7 @@ func stateOf(keys []KeyRecord, alg string) (active, next *KeyRecord) {
 
 // differs reports whether step would change anything.
 func (r rotation) differs(keys []KeyRecord) bool {
-	if len(r.plan(keys)) > 0 {
+	if r.force || len(r.plan(keys)) > 0 {
 		return true
 	}
 	after := r.step(keys)
@@ -122,18 +126,46 @@ func generateKey(alg string) (KeyRecord, error) {
 	return KeyRecord{KID: kid, Algorithm: alg, PrivateJWK: jwk}, nil
 }
 
+// apply does the step on what is stored and returns the keys as they are now.
+// It generates outside of the transaction, which may not be held for the time
+// an RSA key takes.
+func (r rotation) apply(ctx context.Context, s KeyStorage) ([]KeyRecord, error) {
+	records, err := s.ListKeys(ctx)
+	if err != nil || !r.differs(records) {
+		return records, err
+	}
+	r.fresh = map[string]KeyRecord{}
+	for _, alg := range r.plan(records) {
+		if r.fresh[alg], err = generateKey(alg); err != nil {
+			return nil, err
+		}
+	}
+	err = s.UpdateKeys(ctx, func(now []KeyRecord) ([]KeyRecord, error) {
+		records = r.step(now)
+		return records, nil
+	})
+	return records, err
+}
+
+// RotateKeys makes the next signing keys the active ones at once and publishes
+// further ones. Where no next key was published for longer than the key set is
+// cached, relying parties may refuse new tokens for as long as they cache it.
+func RotateKeys(ctx context.Context, s KeyStorage, policy KeyPolicy, now time.Time) error {
+	policy.complete()
+	if _, err := (rotation{policy: policy, now: now, force: true}).apply(ctx, s); err != nil {
+		return err
+	}
+	_, err := rotation{policy: policy, now: now, spare: true}.apply(ctx, s)
+	return err
+}
+
 // reloadKeys reads the keys and does what is due: at the first start it makes
 // them, later it rotates them.
 func (p *Provider) reloadKeys(ctx context.Context, r rotation) error {
 	r.policy, r.now = p.options.Keys, p.options.Now()
-	records, err := p.options.Storage.ListKeys(ctx)
+	records, err := r.apply(ctx, p.options.Storage)
 	if err != nil {
 		return err
-	}
-	if r.differs(records) || r.force {
-		if records, err = p.rotateKeys(ctx, r, records); err != nil {
-			return err
-		}
 	}
 	old := p.keys.current()
 	if old.same(records) {
@@ -144,39 +176,23 @@ func (p *Provider) reloadKeys(ctx context.Context, r rotation) error {
 		return err
 	}
 	p.keys.set.Store(set)
+	for alg, k := range set.active {
+		if old == nil || old.active[alg] != k {
+			p.options.Log.LogAttrs(ctx, slog.LevelInfo, "signing key is active", slog.String("kid", k.kid), slog.String("alg", alg))
+		}
+	}
 	return nil
 }
 
-// rotateKeys generates outside of the transaction, which may not be held for
-// the time an RSA key takes.
-func (p *Provider) rotateKeys(ctx context.Context, r rotation, records []KeyRecord) ([]KeyRecord, error) {
-	r.fresh = map[string]KeyRecord{}
-	for _, alg := range r.plan(records) {
-		k, err := generateKey(alg)
-		if err != nil {
-			return nil, err
-		}
-		r.fresh[alg] = k
-	}
-	var after []KeyRecord
-	err := p.options.Storage.UpdateKeys(ctx, func(now []KeyRecord) ([]KeyRecord, error) {
-		after = r.step(now)
-		return after, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range after {
-		if k.State == KeyActive && !slices.ContainsFunc(records, func(o KeyRecord) bool { return o.KID == k.KID && o.State == k.State }) {
-			p.options.Log.LogAttrs(ctx, slog.LevelInfo, "signing key is active", slog.String("kid", k.KID), slog.String("alg", k.Algorithm))
-		}
-	}
-	return after, nil
-}
-
-// Rotate publishes the next signing keys, which become active after
-// [KeyPolicy.PublishAhead]; with now, they do at once, and relying parties that
-// cache the key set may refuse new tokens for as long as they do.
+// Rotate is [RotateKeys] with now; without it, the next keys are published and
+// become active after [KeyPolicy.PublishAhead]. This replica follows at once,
+// others within [KeyPolicy.Reload].
 func (p *Provider) Rotate(ctx context.Context, now bool) error {
-	return p.reloadKeys(ctx, rotation{force: now, ask: true})
+	if !now {
+		return p.reloadKeys(ctx, rotation{ask: true})
+	}
+	if err := RotateKeys(ctx, p.options.Storage, p.options.Keys, p.options.Now()); err != nil {
+		return err
+	}
+	return p.reloadKeys(ctx, rotation{})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -15,16 +16,15 @@ import (
 // Provider is the OpenID provider.
 type Provider struct {
 	options     Options
-	base        string // the issuer's path
 	fosite      *fosite.Fosite
 	fositeStore *fositeStore
-	handlers    fosite.TokenEndpointHandlers
 	tokens      *tokenStrategy
 	keys        *keyring
 	secrets     *clientSecrets
 	clients     *clientCache
 	metadata    document
-	audiences   []string // of client assertions
+	closed      chan struct{}
+	closing     sync.Once
 
 	// openPassword lets the token endpoint grant passwords. Nothing but the
 	// test of parity with the grant in process sets it.
@@ -37,13 +37,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
-	u, err := url.Parse(o.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("provider: issuer: %w", err)
-	}
-	p := &Provider{options: o, base: u.EscapedPath(), keys: &keyring{}, clients: &clientCache{}}
+	var err error
+	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
 	p.fositeStore = &fositeStore{provider: p}
-	p.audiences = []string{o.Issuer, p.url("/oauth2/token")}
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
@@ -61,13 +57,15 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 }
 
 // Run follows the signing keys in storage, and rotates them when they are
-// due, until ctx ends.
+// due, until ctx ends or the provider is closed.
 func (p *Provider) Run(ctx context.Context) {
 	t := time.NewTicker(p.options.Keys.Reload)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-p.closed:
 			return
 		case <-t.C:
 			if err := p.reloadKeys(ctx, rotation{}); err != nil && ctx.Err() == nil {
@@ -77,21 +75,31 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 }
 
+// Close ends [Provider.Run]. The storage is its owner's to close.
+func (p *Provider) Close() error {
+	p.closing.Do(func() { close(p.closed) })
+	return nil
+}
+
 // Mount adds the provider's endpoints to the root of a host, each below the
 // issuer's path; the metadata document of RFC 8414, section 3.1, also where
 // that inserts it before the path.
 func (p *Provider) Mount(r gin.IRouter) {
-	metadata := p.handle("metadata", p.serveMetadata)
-	r.Any(p.base+"/.well-known/openid-configuration", metadata)
-	r.Any(p.base+"/.well-known/oauth-authorization-server", metadata)
-	if p.base != "" {
-		r.Any("/.well-known/oauth-authorization-server"+p.base, metadata)
+	base := ""
+	if u, err := url.Parse(p.options.Issuer); err == nil { // New has parsed it before
+		base = u.EscapedPath()
 	}
-	r.Any(p.base+"/oauth2/jwks", p.handle("jwks", p.serveJWKS))
-	r.Any(p.base+"/oauth2/token", p.handle("token", p.serveToken))
-	r.Any(p.base+"/oauth2/introspect", p.handle("introspect", p.serveIntrospection))
-	r.Any(p.base+"/oauth2/revoke", p.handle("revoke", p.serveRevocation))
-	r.Any(p.base+"/oauth2/userinfo", p.handle("userinfo", p.serveUserinfo))
+	metadata := p.handle("metadata", p.serveMetadata)
+	r.Any(base+"/.well-known/openid-configuration", metadata)
+	r.Any(base+"/.well-known/oauth-authorization-server", metadata)
+	if base != "" {
+		r.Any("/.well-known/oauth-authorization-server"+base, metadata)
+	}
+	r.Any(base+"/oauth2/jwks", p.handle("jwks", p.serveJWKS))
+	r.Any(base+"/oauth2/token", p.handle("token", p.serveToken))
+	r.Any(base+"/oauth2/introspect", p.handle("introspect", p.serveIntrospection))
+	r.Any(base+"/oauth2/revoke", p.handle("revoke", p.serveRevocation))
+	r.Any(base+"/oauth2/userinfo", p.handle("userinfo", p.serveUserinfo))
 }
 
 // Ready reports why the provider could not answer now: it has no signing
