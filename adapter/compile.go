@@ -77,16 +77,47 @@ func compile(s *System, src source) (*prepared, Problems) {
 	c.checkInput(&s.Input, "input")
 	p.directory = c.inline(encodePath, s.Login.Directory, "login", "directory")
 	p.key = c.prepareKey(s.Key, "key")
-	if s.Token.Claims != "" {
-		p.claims = c.file(s.Token.Claims, "token", "claims")
-	}
+	p.claims = c.prepareClaims()
 	for _, name := range sortedKeys(s.Routes) {
 		p.routes = append(p.routes, c.prepareRoute(name, s.Routes[name]))
 	}
+	p.fieldNames()
 	if len(c.problems) == 0 {
 		c.tryAll(p)
 	}
 	return p, c.problems
+}
+
+// fieldNames gives every route the names of all fields, so that a reply for
+// the whole system may speak of any of them.
+func (p *prepared) fieldNames() {
+	all := map[string]bool{}
+	for _, r := range p.routes {
+		for _, name := range r.names {
+			all[name] = true
+		}
+	}
+	names := sortedKeys(all)
+	for _, r := range p.routes {
+		r.names = names
+	}
+}
+
+// prepareClaims parses the claims of legacy JWTs, in their own JSON style.
+func (c *compiler) prepareClaims() *prepTemplate {
+	if c.s.Token.Claims == "" {
+		return nil
+	}
+	if c.s.Token.JSON == nil {
+		return c.file(c.s.Token.Claims, "token", "claims")
+	}
+	c.oneOf(c.s.Token.JSON.Style, []string{"compact", "pretty"}, "token", "json", "style")
+	own := templates{style: *c.s.Token.JSON, open: c.src.open, files: map[string]*prepTemplate{}}
+	t, err := own.file(c.s.Token.Claims)
+	if err != nil {
+		c.templateProblem(err, []string{"token", "claims"})
+	}
+	return t
 }
 
 func sortedKeys[K ~string, V any](m map[K]V) []K {

@@ -89,6 +89,7 @@ func (c *compiler) prepareKey(k *Key, fieldPath ...string) *preparedKey {
 	}
 	c.outcome(k.Unset, append(fieldPath, "unset"))
 	c.outcome(k.Missing, append(fieldPath, "missing"))
+	c.checkNormalisers(k.Normalise, append(fieldPath, "normalise"))
 	if len(k.From) == 0 {
 		c.problem(append(fieldPath, "from"), "the key needs a source")
 	}
@@ -128,19 +129,23 @@ func (c *compiler) prepareFields(fields map[string]Field, at []string) []prepare
 			c.problem(append(here, "from"), "a field needs a source")
 		}
 		p := preparedField{Field: f, name: name, from: c.places(f.From, append(here, "from"))}
-		for _, n := range f.Normalise {
-			if setting, ok := strings.CutPrefix(n, unsaltPrefix); ok {
-				c.settingOf(setting, append(here, "normalise"), SettingSecret)
-				continue
-			}
-			c.oneOf(n, normalisers, append(here, "normalise")...)
-		}
+		c.checkNormalisers(f.Normalise, append(here, "normalise"))
 		if f.Default != "" {
 			p.initial = c.inline(encodeText, f.Default, append(here, "default")...)
 		}
 		out = append(out, p)
 	}
 	return out
+}
+
+func (c *compiler) checkNormalisers(list, at []string) {
+	for _, n := range list {
+		if setting, ok := strings.CutPrefix(n, unsaltPrefix); ok {
+			c.settingOf(setting, at, SettingSecret)
+			continue
+		}
+		c.oneOf(n, normalisers, at...)
+	}
 }
 
 func fieldRank(name string) int {

@@ -129,7 +129,7 @@ func (c *compiler) samples(fields map[string]string) []View {
 		Site:     Site{URL: "http://legacy.example/"},
 		Settings: c.sampleSettings(true),
 		Request: RequestView{
-			ID: "0123456789abcdef", URL: "http://legacy.example/login", Method: "POST", Path: "/login",
+			ID: "0123456789abcdef", URL: "http://legacy.example/login", Method: "POST", Path: "/login", RemoteAddr: "192.0.2.1",
 			Field: fields, Raw: fields, JSON: map[string]any{"id": json.Number("1")},
 		},
 		User: &identity.User{
@@ -156,5 +156,6 @@ func (c *compiler) samples(fields map[string]string) []View {
 	if !c.s.Login.NeedAccount {
 		bare.Account = nil
 	}
+	full.Field, bare.Field = full.Request.Field, bare.Request.Field
 	return []View{full, bare}
 }

@@ -17,9 +17,9 @@ const (
 
 const unsaltPrefix = "openssl_unsalt:"
 
-// normalise applies the field's normalisers in their order.
-func (f *preparedField) normalise(text string, settings map[string]any) string {
-	for _, n := range f.Normalise {
+// normalise applies normalisers in their order.
+func normalise(text string, list []string, settings map[string]any) string {
+	for _, n := range list {
 		switch n {
 		case "trim":
 			text = strings.TrimSpace(text)
@@ -52,7 +52,7 @@ func (x *exchange) readField(f *preparedField) Outcome {
 	req := &x.view.Request
 	text := ""
 	if ok {
-		text = f.normalise(v.text, x.m.settings)
+		text = normalise(v.text, f.Normalise, x.m.settings)
 	}
 	if text == "" && f.initial != nil {
 		text, _ = f.initial.render(&x.view) // tried when it was loaded
@@ -91,7 +91,7 @@ func (x *exchange) given(v *preparedVariant, name string) bool {
 		for i := range fields {
 			if f := &fields[i]; f.name == name {
 				found, ok := x.in.find(f.from)
-				return ok && (found.notString || f.normalise(found.text, x.m.settings) != "")
+				return ok && (found.notString || normalise(found.text, f.Normalise, x.m.settings) != "")
 			}
 		}
 	}

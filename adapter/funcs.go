@@ -23,10 +23,23 @@ var viewFuncs = map[string]any{
 // plainFuncs are the functions that see only their arguments. The subject
 // comes last, so that they can stand behind a "|".
 var plainFuncs = map[string]any{
-	"int":     toInt,
-	"string":  toText,
-	"bool":    toBool,
-	"orNull":  orNull,
+	"int":    toInt,
+	"string": toText,
+	"bool":   toBool,
+	"orNull": orNull,
+
+	"textOrNull": func(v any) any {
+		if v == nil {
+			return nil
+		}
+		return toText(v)
+	},
+	"intOrNull": func(v any) (any, error) {
+		if v == nil || v == "" {
+			return nil, nil
+		}
+		return toInt(v)
+	},
 	"default": orDefault,
 
 	"lower":   func(v any) string { return strings.ToLower(toText(v)) },
@@ -79,6 +92,8 @@ var builtinFuncs = map[string]bool{
 //	string V     the text of any value; of nothing ""
 //	bool V       false for nothing, "", "0", "false", 0 and false; otherwise true
 //	orNull V     V, but null for "" and for nothing
+//	textOrNull V the text of V, but null for nothing; "" stays ""
+//	intOrNull V  the whole number of V, but null for "" and for nothing
 //	default D V  V, but D for "" and for nothing
 //
 // Text:

@@ -17,11 +17,12 @@ func (x *exchange) checkKey() Outcome {
 		return k.Unset
 	}
 	got, ok := x.in.find(k.from)
-	if !ok || got.notString || got.text == "" {
+	text := normalise(got.text, k.Normalise, x.m.settings)
+	if !ok || got.notString || text == "" {
 		return k.Missing
 	}
 	// Digests have one length, so that the time tells nothing of the key's.
-	a, b := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got.text))
+	a, b := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(text))
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
 		return OutcomeInvalidClient
 	}

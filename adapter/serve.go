@@ -94,7 +94,9 @@ func (a *Adapter) begin(m *mounted, r *http.Request, now time.Time) *exchange {
 	x := &exchange{from: a.clientAddr(r), exact: map[string]string{}}
 	x.view = View{
 		Now: now, Site: m.site, Settings: m.settings,
-		Request: RequestView{ID: a.requestID(r), Method: r.Method, Path: cleanText(r.URL.Path)},
+		Request: RequestView{
+			ID: a.requestID(r), Method: r.Method, Path: cleanText(r.URL.Path), RemoteAddr: x.from.String(),
+		},
 	}
 	x.choose(m, r)
 	return x
@@ -114,6 +116,7 @@ func (x *exchange) choose(m *mounted, r *http.Request) {
 	for _, name := range m.route.names {
 		req.Field[name], req.Raw[name] = "", ""
 	}
+	x.view.Field = req.Field
 }
 
 // answer finds the outcome of a request, in the order that the contracts

@@ -104,6 +104,7 @@ type Field struct {
 type Key struct {
 	From      []string `yaml:"from"`
 	Setting   string   `yaml:"setting"`   // the secret setting it must equal
+	Normalise []string `yaml:"normalise"` // as in Field
 	Mandatory string   `yaml:"mandatory"` // a bool setting; "" means always
 	Unset     Outcome  `yaml:"unset"`     // while the setting is empty; default invalid_client
 	Missing   Outcome  `yaml:"missing"`   // default invalid_client
@@ -112,14 +113,15 @@ type Key struct {
 // Token is the format of the access tokens this system's logins are granted,
 // and where later calls present them.
 type Token struct {
-	Format   string   `yaml:"format"`   // provider.TokenFormat: opaque, hex32, jwt-hs256
-	Upper    bool     `yaml:"upper"`    // hex32 in upper case
-	Header   string   `yaml:"header"`   // jwt-hs256: the JOSE header as signed
-	Claims   string   `yaml:"claims"`   // jwt-hs256: a *.json.tmpl whose output is signed as it is
-	Secret   string   `yaml:"secret"`   // jwt-hs256: the name of the secret setting
-	Lifetime string   `yaml:"lifetime"` // the name of a duration setting
-	Reuse    bool     `yaml:"reuse"`    // the same token again while it lives
-	From     []string `yaml:"from"`     // as in Field
+	Format   string     `yaml:"format"`   // provider.TokenFormat: opaque, hex32, jwt-hs256
+	Upper    bool       `yaml:"upper"`    // hex32 in upper case
+	Header   string     `yaml:"header"`   // jwt-hs256: the JOSE header as signed
+	Claims   string     `yaml:"claims"`   // jwt-hs256: a *.json.tmpl whose output is signed as it is
+	Secret   string     `yaml:"secret"`   // jwt-hs256: the name of the secret setting
+	Lifetime string     `yaml:"lifetime"` // the name of a duration setting
+	JSON     *JSONStyle `yaml:"json"`     // jwt-hs256: how values in Claims are written; default System.JSON
+	Reuse    bool       `yaml:"reuse"`    // the same token again while it lives
+	From     []string   `yaml:"from"`     // as in Field
 }
 
 // Rate is the legacy system's own request limit: a fixed window for each
@@ -183,11 +185,17 @@ type Lookup struct {
 }
 
 // Reply is one answer. Exactly one of Body, JSON, XML, HTML and Text may be
-// set; none is an empty body.
+// set (a profile that replaces an inherited one by one of another kind deletes
+// the inherited one with null, or with `extends` simply says its own: the kind
+// of the nearest file counts); none is an empty body.
+//
+// Content-Type defaults to application/json, text/xml, text/html or text/plain,
+// the last three with charset=utf-8. A 405 and the answer to OPTIONS get the
+// header Allow, unless the reply names it.
 type Reply struct {
 	Status  string            `yaml:"status"`  // a number, or a template that gives one; default 200
 	Headers map[string]string `yaml:"headers"` // templates; "" removes an inherited one
-	Body    string            `yaml:"body"`    // a file beside system.yaml: *.json.tmpl, *.xml.tmpl, *.html.tmpl, *.txt.tmpl
+	Body    string            `yaml:"body"`    // a file beside system.yaml: *.json.tmpl, *.xml.tmpl, *.html.tmpl, *.txt.tmpl; one newline at its end is the file's and not the body's
 	JSON    string            `yaml:"json"`    // inline, as a *.json.tmpl
 	XML     string            `yaml:"xml"`
 	HTML    string            `yaml:"html"`

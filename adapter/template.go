@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"text/template"
 	"text/template/parse"
 )
@@ -36,7 +37,7 @@ func (ts *templates) file(name string) (*prepTemplate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", name, err)
 	}
-	t, err := ts.parse(name, string(src), enc)
+	t, err := ts.parse(name, fileText(src), enc)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +86,14 @@ func (ts *templates) include(root *template.Template, name string, enc encoding)
 	if err != nil {
 		return fmt.Errorf("template: %s: it includes %q: %w", root.Name(), name, err)
 	}
-	_, err = root.New(name).Parse(string(src))
+	_, err = root.New(name).Parse(fileText(src))
 	return err
+}
+
+// fileText is a file without the newline that ends its last line: a body has
+// none unless the file ends in an empty line.
+func fileText(src []byte) string {
+	return strings.TrimSuffix(strings.TrimSuffix(string(src), "\n"), "\r")
 }
 
 // constantText is the output of a template without actions.

@@ -157,6 +157,8 @@ func (t *treeReader) read(a ast.Node, depth int) *node {
 			return t.problem(a, "no anchor of this name stands above")
 		}
 		return known
+	case *ast.LiteralNode:
+		n.scalar = a.Value.Value
 	case *ast.NullNode:
 	case ast.ScalarNode:
 		n.scalar = a.GetValue()
@@ -220,5 +222,23 @@ func mergeTrees(base, top *node) *node {
 			out.set(key, value)
 		}
 	}
+	nearestBody(out, top)
 	return out
+}
+
+// bodyKinds are the keys of a reply of which it has one.
+var bodyKinds = []string{"body", "json", "xml", "html", "text"}
+
+// nearestBody drops inherited bodies of other kinds from a reply whose own
+// file gives it one.
+func nearestBody(merged, top *node) {
+	own := false
+	for _, kind := range bodyKinds {
+		own = own || top.fields[kind] != nil && !top.fields[kind].isNull()
+	}
+	for _, kind := range bodyKinds {
+		if own && top.fields[kind] == nil && merged.fields[kind] != nil && merged.fields[kind].scalar != nil {
+			merged.remove(kind)
+		}
+	}
 }

@@ -14,6 +14,7 @@ type View struct {
 	Site     Site
 	Settings map[string]any // every declared setting, by name, with its type
 	Request  RequestView
+	Field    map[string]string // Request.Field, for short
 	User     *identity.User    // nil unless somebody is known
 	Account  *identity.Account // nil where there is none
 	Token    *TokenView        // nil unless there is a token
@@ -28,13 +29,14 @@ type Site struct {
 
 // RequestView is what a reply may say of its request.
 type RequestView struct {
-	ID     string // for the log, in X-Request-Id
-	URL    string // Site.URL and the path of the route that answers
-	Method string
-	Path   string            // as it was asked
-	Field  map[string]string // every declared field, after normalising; "" when absent
-	Raw    map[string]string // every declared field, before normalising
-	JSON   map[string]any    // the JSON body's members, numbers as json.Number; for echoing, as in JSON-RPC
+	ID         string // for the log, in X-Request-Id
+	URL        string // Site.URL and the path of the route that answers
+	Method     string
+	Path       string            // as it was asked
+	RemoteAddr string            // the client's address
+	Field      map[string]string // every field that any route declares, after normalising; "" when absent
+	Raw        map[string]string // the same before normalising
+	JSON       map[string]any    // the JSON body's members, numbers as json.Number; for echoing, as in JSON-RPC
 }
 
 // TokenView is the access token of the reply.
