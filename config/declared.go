@@ -33,7 +33,7 @@ type System struct {
 	Profile       string         `yaml:"profile" doc:"The published version of its shape; default: the template's own."`
 	BasePath      string         `yaml:"base_path" doc:"What stands before the system's paths, such as /support."`
 	Host          string         `yaml:"host" doc:"Answer only on this host name."`
-	SiteURL       string         `yaml:"site_url" doc:"The URL that replies say the system has; default: the issuer, or the host, and base_path."`
+	SiteURL       string         `yaml:"site_url" doc:"The URL that replies say the system has; default: the origin of the issuer, or of host, and base_path."`
 	Directory     string         `yaml:"directory" doc:"The directory of its login names, instead of the template's."`
 	Accounts      string         `yaml:"accounts" doc:"The namespace of its accounts, instead of the template's."`
 	Networks      []netip.Prefix `yaml:"networks" doc:"Networks that may sign in here. Empty: all."`

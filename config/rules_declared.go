@@ -41,6 +41,7 @@ func (x *Client) rules(at string) []rule {
 	own := slices.Contains(x.GrantTypes, "client_credentials")
 	rs := []rule{
 		{at + "client_id", !clientID.MatchString(x.ClientID), "must be 1 to 200 visible ASCII characters without a colon", ""},
+		{at + "client_id", strings.HasPrefix(x.ClientID, "legacy-"), "begins with legacy-, which is kept for the clients of legacy systems", ""},
 		{at + "secret", shared && x.Secret.IsZero(), "is required for " + x.AuthMethod, "write secret: env:NAME, or auth_method: none for a public client"},
 		{at + "secret", !shared && !x.Secret.IsZero(), "is of no use for " + x.AuthMethod, "remove it, or choose client_secret_basic"},
 		{at + "jwks", signed && x.JWKS == "", "is required for private_key_jwt", ""},
