@@ -69,26 +69,12 @@ func (x *exchange) matches() Outcome {
 		if f.Match == "" || text == "" {
 			continue
 		}
-		if x.view.Account == nil || !holds(x.view.Account.Attributes[f.Match], text) {
+		if x.view.Account == nil || !AttributeHas(x.view.Account.Attributes[f.Match], text) {
 			x.view.User, x.view.Account, x.view.Token = nil, nil, nil
 			return f.Mismatch
 		}
 	}
 	return OutcomeSuccess
-}
-
-// holds reports whether an attribute is text, or a list with it.
-func holds(attribute any, text string) bool {
-	list, ok := attribute.([]any)
-	if !ok {
-		return attribute != nil && toText(attribute) == text
-	}
-	for _, v := range list {
-		if toText(v) == text {
-			return true
-		}
-	}
-	return false
 }
 
 // lookup finds the user that a system with a key of its own names.
