@@ -192,13 +192,12 @@ func (s *Saver) keep(ctx context.Context, rec *Record, c *RecordCredential) (boo
 	if l.Credential == nil || l.Credential.Slot != c.Slot {
 		return false, nil
 	}
-	if CheckHash(*l.Credential) != nil {
-		return false, nil // what cannot be read is replaced
-	}
 	ok, _, err := s.hasher.Verify(ctx, *l.Credential, c.Password)
-	if err != nil || !ok {
-		return false, err
+	if ok {
+		c.Credential = *l.Credential
 	}
-	c.Credential = *l.Credential
-	return true, nil
+	if ReasonOf(err) == ReasonInternal {
+		err = nil // what cannot be read is replaced
+	}
+	return ok, err
 }
