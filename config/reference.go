@@ -52,7 +52,7 @@ func kind(t reflect.Type) string {
 	case t.Kind() == reflect.Struct:
 		return "network"
 	case t.Kind() == reflect.Slice:
-		return "list of " + kind(t.Elem())
+		return listKind(kind(t.Elem()))
 	case t.Kind() == reflect.Map:
 		return "settings"
 	case t.Kind() == reflect.Bool:
@@ -61,6 +61,13 @@ func kind(t reflect.Type) string {
 		return "number"
 	}
 	return "text"
+}
+
+func listKind(of string) string {
+	if of == "text" {
+		return "list of texts"
+	}
+	return "list of " + of + "s"
 }
 
 //go:embed reference.md
@@ -77,7 +84,7 @@ func Reference(w io.Writer) error {
 
 // table writes one section and then those inside it.
 func table(b *strings.Builder, title, prefix string, t reflect.Type) {
-	fmt.Fprintf(b, "\n## %s\n\n| key | type | default | |\n|---|---|---|---|\n", title)
+	fmt.Fprintf(b, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", title)
 	keys := keysOf(t)
 	for _, k := range keys {
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s%s |\n", k.name, kind(k.typ), k.defaultText(), k.doc, k.rangeText())

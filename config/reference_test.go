@@ -89,6 +89,19 @@ func checkDefaults(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
+func TestTheExampleOfTheReferenceIsAccepted(t *testing.T) {
+	_, rest, _ := strings.Cut(preface, "A file for production:\n\n```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	require.True(t, ok)
+	w := world{
+		env:  func(string) (string, bool) { return testSecret, true },
+		read: func(string, int64) ([]byte, error) { return []byte(testSecret), nil },
+	}
+	_, warnings, err := parse("keyway.yaml", []byte(text), w)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+}
+
 func TestSchema(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, Schema(&b))
