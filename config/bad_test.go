@@ -96,6 +96,6 @@ func expect(t *testing.T, file string, text []byte) []byte {
 	lines := len(problemsOf(t, file, body))
 	got := problemsOf(t, file, append(bytes.Repeat([]byte(mark+"\n"), lines), body...))
 	text = append([]byte(mark+strings.Join(got, "\n"+mark)+"\n"), body...)
-	require.NoError(t, os.WriteFile(file, text, 0o600))
+	require.NoError(t, os.WriteFile(file, text, 0o644))
 	return text
 }

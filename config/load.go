@@ -40,15 +40,17 @@ func parse(name string, text []byte, w world) (*Config, []Warning, error) {
 	d := &decoder{world: w, source: newSource(text), places: map[string]place{}, failed: map[string]bool{}}
 	root, at, err := syntax(text)
 	if err != nil {
-		d.hideDelicate()
+		d.hideDelicate(at)
 		d.fail("", at, err)
 		return nil, nil, d.report(name)
 	}
 	c := Default()
 	d.document(root, &c)
 	c.resolvePaths(w)
-	for _, r := range c.rules(w) {
-		d.check(r)
+	if !d.exhausted() {
+		for _, r := range c.rules(w) {
+			d.check(r)
+		}
 	}
 	if len(d.problems) > 0 {
 		return nil, nil, d.report(name)

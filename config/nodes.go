@@ -31,7 +31,7 @@ func (c collector) Visit(n ast.Node) ast.Visitor {
 func (d *decoder) follow(path string, n ast.Node) (ast.Node, bool) {
 	at := placeOf(tokenOf(n))
 	for range maxNesting {
-		if d.visits++; d.visits > maxVisits {
+		if d.visits++; d.exhausted() {
 			if d.visits == maxVisits+1 {
 				d.problem(path, at, "is too large when its aliases are expanded", "")
 			}
@@ -67,6 +67,9 @@ func startOf(n ast.Node) place {
 	}
 	return placeOf(tokenOf(n))
 }
+
+// exhausted reports that the file is not looked at any further.
+func (d *decoder) exhausted() bool { return d.visits > maxVisits }
 
 // pair is one key with its value.
 type pair struct {

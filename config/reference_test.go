@@ -23,7 +23,7 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 			var want bytes.Buffer
 			require.NoError(t, write(&want))
 			if *update {
-				require.NoError(t, os.WriteFile(file, want.Bytes(), 0o600))
+				require.NoError(t, os.WriteFile(file, want.Bytes(), 0o644))
 			}
 			got, err := os.ReadFile(file)
 			require.NoError(t, err)

@@ -102,10 +102,11 @@ var userPassword = regexp.MustCompile(`(://[^/@\s:]*:)[^@\s]*@`)
 // even parse.
 var delicate = regexp.MustCompile(`(?i)^(\s*-?\s*["']?[\w.-]*(?:secret|password|key|token|database)[\w.-]*["']?\s*:\s*)(.*)$`)
 
-// hideDelicate hides, in a file that does not parse, every line but those that
-// look like a key with a harmless value.
-func (s *source) hideDelicate() {
-	for i, line := range s.lines {
+// hideDelicate hides, in a file that does not parse, every line around a place
+// but those that look like a key with a harmless value.
+func (s *source) hideDelicate(at place) {
+	for i := max(0, at.line-1-linesBefore); i < min(len(s.lines), at.line+linesAfter); i++ {
+		line := s.lines[i]
 		m := delicate.FindStringSubmatch(line)
 		switch {
 		case m != nil && !reference(strings.TrimLeft(m[2], `"'`)):
