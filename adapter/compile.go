@@ -79,7 +79,11 @@ func compile(s *System, src source) (*prepared, Problems) {
 	p.key = c.prepareKey(s.Key, "key")
 	p.claims = c.prepareClaims()
 	for _, name := range sortedKeys(s.Routes) {
-		p.routes = append(p.routes, c.prepareRoute(name, s.Routes[name]))
+		r := c.prepareRoute(name, s.Routes[name])
+		if r.Key == s.Key {
+			r.key = p.key
+		}
+		p.routes = append(p.routes, r)
 	}
 	p.fieldNames()
 	if len(c.problems) == 0 {

@@ -17,7 +17,9 @@ func (c *compiler) prepareRoute(name string, r Route) *preparedRoute {
 		p.when = append(p.when, condition{place: where, value: r.When[source]})
 	}
 	p.token = c.places(r.TokenFrom, at("token_from"))
-	p.key = c.prepareKey(r.Key, at("key")...)
+	if r.Key != c.s.Key {
+		p.key = c.prepareKey(r.Key, at("key")...)
+	}
 	p.fields = c.prepareFields(r.Fields, at("fields"))
 	for i := range r.Credentials {
 		p.variants = append(p.variants, c.prepareVariant(p, r.Credentials[i], at("credentials")))
@@ -185,6 +187,9 @@ func (c *compiler) checkCredentials(p *preparedRoute, at func(...string) []strin
 	}
 	if p.Lookup == nil {
 		return
+	}
+	if p.Key == nil || p.NoKey || p.Key.Mandatory != "" {
+		c.problem(at("lookup"), "a lookup without a token needs the system's key, always")
 	}
 	for _, name := range append(slices.Clone(p.Lookup.AccountID), p.Lookup.LoginName...) {
 		if _, ok := p.Fields[name]; !ok {

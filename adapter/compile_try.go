@@ -116,9 +116,12 @@ func (c *compiler) try(t *prepTemplate, v *View, at ...string) string {
 }
 
 func (c *compiler) tryJSON(t *prepTemplate, v *View, at ...string) {
-	before := len(c.problems)
-	if text := c.try(t, v, at...); len(c.problems) == before && !json.Valid([]byte(text)) {
-		c.templateProblem(fmt.Errorf("template: %s: what it writes is not JSON", t.name), at)
+	text, err := t.render(v)
+	if err == nil && !json.Valid([]byte(text)) {
+		err = fmt.Errorf("template: %s: what it writes is not JSON", t.name)
+	}
+	if err != nil {
+		c.templateProblem(err, at)
 	}
 }
 

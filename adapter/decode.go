@@ -139,6 +139,9 @@ func suggest(word string, known []string) string {
 			best, bestDistance = k, d
 		}
 	}
+	if len(known) == 0 {
+		return ""
+	}
 	if best == "" {
 		return "; one of " + strings.Join(known, ", ")
 	}

@@ -28,6 +28,7 @@ func Load(fsys fs.FS, dir, file string) (*System, error) {
 	s.fillDefaults()
 	p, found := compile(s, source{tree: tree, open: l.read, dir: dir})
 	if all := append(d.problems, found...); len(all) > 0 {
+		all.sort()
 		return nil, all.err()
 	}
 	s.prepared = p

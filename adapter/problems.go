@@ -1,7 +1,9 @@
 package adapter
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +43,13 @@ func (p Problems) Error() string {
 }
 
 var _ error = Problems(nil)
+
+// sort puts the problems in the order of their places.
+func (p Problems) sort() {
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+}
 
 // err is p as an error, nil when there is none.
 func (p Problems) err() error {
