@@ -55,6 +55,7 @@ type Passwords struct {
 	Workers       int           `yaml:"workers" default:"0" min:"0" max:"1024" doc:"Hashes computed at a time; 0 is one for each core."`
 	Queue         int           `yaml:"queue" default:"64" min:"1" max:"100000" doc:"Logins that may wait for a worker. Beyond it, a login is answered as unavailable."`
 	Wait          time.Duration `yaml:"wait" default:"5s" min:"10ms" max:"1m" doc:"How long a login may wait for a worker."`
+	KeepHashes    bool          `yaml:"keep_hashes" default:"false" doc:"Leaves imported hashes as they are, instead of replacing them by argon2id at the next good login; for as long as you may go back."`
 	VerifiedCache time.Duration `yaml:"verified_cache" default:"0s" min:"0s" max:"10m" doc:"How long a verified password is remembered, for clients that repeat it; 0s is never."`
 }
 

@@ -39,7 +39,10 @@ type Client struct {
 	RefreshLifetime   Duration    `json:"refresh_token_lifetime,omitempty"`
 
 	MayIntrospect bool `json:"may_introspect,omitempty"` // any token of this provider, not only its own
-	Disabled      bool `json:"disabled,omitempty"`
+	// MayRevokeLegacy lets it revoke the tokens of legacy systems, whose internal
+	// clients cannot authenticate to do so themselves.
+	MayRevokeLegacy bool `json:"may_revoke_legacy,omitempty"`
+	Disabled        bool `json:"disabled,omitempty"`
 
 	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
 	Source string `json:"source,omitempty"` // "config" for one declared there, "cli", "admin"

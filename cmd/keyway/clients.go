@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keyway/provider"
+	"keyway/provider/identity"
+)
+
+func clientsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "clients", Short: "Add, list and delete OAuth clients",
+		Example: "  keyway clients add reports --grant client_credentials --scope reports.read\n  keyway clients list",
+	}
+	file := configFlag(c)
+	c.AddCommand(clientsAdd(file), clientsList(file), clientsDelete(file))
+	return c
+}
+
+func clientsAdd(file *string) *cobra.Command {
+	c := &cobra.Command{
+		Use: "add CLIENT-ID", Short: "Add a client; its generated secret is shown once",
+		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect",
+		Args:    cobra.ExactArgs(1),
+	}
+	client := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
+	f := c.Flags()
+	f.StringVar(&client.Name, "name", "", "what people are shown")
+	f.StringSliceVar(&client.GrantTypes, "grant", []string{"client_credentials"}, "the grants it may use: client_credentials, refresh_token, authorization_code")
+	f.StringSliceVar(&client.Scopes, "scope", nil, "the scopes it may ask for")
+	f.StringSliceVar(&client.Audience, "audience", nil, "the audiences it may ask for")
+	f.StringSliceVar(&client.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
+	f.BoolVar(&client.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
+	public := f.Bool("public", false, "it cannot keep a secret: none is made")
+	jwt := f.Bool("jwt", false, "its access tokens are JWTs (RFC 9068) instead of opaque")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		client.ID = args[0]
+		if err := checkNewClient(client, *public); err != nil {
+			return usageError{err}
+		}
+		if *jwt {
+			client.AccessTokenFormat = provider.FormatATJWT
+		}
+		secret := ""
+		if *public {
+			client.AuthMethod = provider.AuthNone
+		} else {
+			var hash string
+			secret, hash = provider.NewClientSecret()
+			client.SecretHashes = []string{hash}
+		}
+		return withStore(cmd, *file, func(ctx context.Context, p *program) error { return p.addClient(ctx, cmd, client, secret) })
+	}
+	return c
+}
+
+func checkNewClient(c *provider.Client, public bool) error {
+	if strings.HasPrefix(c.ID, internalClientID("")) {
+		return fmt.Errorf("client ids that begin with %q belong to legacy systems", internalClientID(""))
+	}
+	for _, g := range c.GrantTypes {
+		switch g {
+		case "client_credentials":
+			if public {
+				return errors.New("a public client cannot use client_credentials")
+			}
+		case "refresh_token":
+		case "authorization_code":
+			if len(c.RedirectURIs) == 0 {
+				return errors.New("authorization_code needs a --redirect-uri")
+			}
+			c.ResponseTypes = []string{"code"}
+		default:
+			return fmt.Errorf("--grant takes client_credentials, refresh_token and authorization_code, not %q", g)
+		}
+	}
+	return nil
+}
+
+func (p *program) addClient(ctx context.Context, cmd *cobra.Command, c *provider.Client, secret string) error {
+	if _, err := p.store.FindClient(ctx, c.ID); err == nil {
+		return fmt.Errorf("there is a client %q already", c.ID)
+	} else if !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	if err := p.store.SaveClient(ctx, c); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if secret == "" {
+		_, err := fmt.Fprintf(out, "client_id: %s\n", c.ID)
+		return err
+	}
+	_, err := fmt.Fprintf(out, "client_id: %s\nclient_secret: %s\nThe secret is shown only now. Keyway keeps a hash of it.\n", c.ID, secret)
+	return err
+}
+
+// clientRow is how commands print a client. It has no secret.
+type clientRow struct {
+	ID         string   `json:"client_id"`
+	Name       string   `json:"client_name,omitempty"`
+	AuthMethod string   `json:"token_endpoint_auth_method"`
+	GrantTypes []string `json:"grant_types"`
+	Scopes     []string `json:"scopes"`
+	System     string   `json:"system,omitempty"`
+	Source     string   `json:"source"`
+	Disabled   bool     `json:"disabled"`
+}
+
+func clientsList(file *string) *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List clients, those of legacy systems too", Example: "  keyway clients list -o json", Args: cobra.NoArgs}
+	format := outputFlag(c)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
+			clients, err := p.store.ListClients(ctx)
+			if err != nil {
+				return err
+			}
+			values, rows := []clientRow{}, [][]string{}
+			for _, c := range clients {
+				values = append(values, clientRow{
+					ID: c.ID, Name: c.Name, AuthMethod: string(c.AuthMethod), GrantTypes: c.GrantTypes, Scopes: c.Scopes,
+					System: c.System, Source: c.Source, Disabled: c.Disabled,
+				})
+				rows = append(rows, []string{c.ID, string(c.AuthMethod), strings.Join(c.GrantTypes, " "), strings.Join(c.Scopes, " "), c.Source})
+			}
+			return printRows(cmd.OutOrStdout(), *format, values, []string{"client", "authentication", "grants", "scopes", "source"}, rows)
+		})
+	}
+	return c
+}
+
+func clientsDelete(file *string) *cobra.Command {
+	c := &cobra.Command{
+		Use: "delete CLIENT-ID", Short: "Delete a client and revoke all of its tokens", Example: "  keyway clients delete reports", Args: cobra.ExactArgs(1),
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
+			client, err := p.findClient(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			for _, s := range p.cfg.Systems {
+				if client.ID == internalClientID(s.Name) {
+					return fmt.Errorf("%s is the client of the legacy system %s; remove that from the configuration first", client.ID, s.Name)
+				}
+			}
+			if err := p.store.DeleteClient(ctx, client.ID); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "deleted %s\n", client.ID)
+			return err
+		})
+	}
+	return c
+}

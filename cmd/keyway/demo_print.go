@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// demoCall is one legacy call of the demo, as it is printed and as it is tested.
+type demoCall struct {
+	Title string
+	Args  string // of curl; $U stands for the demo's URL
+}
+
+const demoUnit = "EE63A82C4FEBE02FF34E90DD1EBA5ABE"
+
+// demoCalls lists every legacy system and profile of the demo.
+func demoCalls() []demoCall {
+	calls := []demoCall{
+		{"Faveo 1.10 (the document's)", "$U/api/v1/authenticate -d username=demoadmin -d password=demopass"},
+	}
+	for _, profile := range []string{"1.0", "1.9", "2.0", "pro"} {
+		calls = append(calls, demoCall{"Faveo " + profile, "$U/faveo-" + profile + "/api/v1/authenticate -d username=demoadmin -d password=demopass"})
+	}
+	ossn := "/api/v1.0/user_authenticate -d username=administrator -d password=demopass -d api_key_token=" + demoOSSNKey
+	crmcom := "/crmapi/rest/v2/authentication/token -H 'Content-Type: application/json' -d '"
+	password := `{"username":"mpadministrator","password":"1234","organisation":"CRMDEMO","unit":"` + demoUnit + `"}'`
+	payhub := "/user/login -H 'Content-Type: application/json' -d '" + `{"emailId":"merchant@example.com","password":"demopass"}'`
+	return append(calls,
+		demoCall{"OSSN 2019 (the document's)", "$U" + ossn},
+		demoCall{"OSSN 10", "$U/ossn-10" + ossn},
+		demoCall{"CRM.COM R6 (the document's)", "$U" + crmcom + password},
+		demoCall{"CRM.COM R6, by authentication code", "$U" + crmcom + `{"access_token_identifier":{"authentication_code":"DEMO-AUTHENTICATION-CODE"},"organisation":"CRMDEMO"}'`},
+		demoCall{"CRM.COM R6, by identifier and pass code", "$U" + crmcom + `{"access_token_identifier":{"identifier":"DEMO-IDENTIFIER","pass_code":"4321"},"organisation":"CRMDEMO"}'`},
+		demoCall{"CRM.COM R10", "$U/crmcom-r10" + crmcom + password},
+		demoCall{"CRM.COM R12", "$U/crmcom-r12" + crmcom + password},
+		demoCall{"PayHub 2025 (the document's)", "$U" + payhub},
+		demoCall{"PayHub 2024", "$U/payhub-2024" + payhub},
+	)
+}
+
+// demoText is what the demo prints, with $U for its URL.
+func demoText() string {
+	text := "Keyway's demo listens on $U\nEvery user, password and secret here is public: keep it on this machine.\n\n" +
+		"Legacy calls, each answered as its system answers it:\n"
+	for _, c := range demoCalls() {
+		text += "\n# " + c.Title + "\ncurl -s " + c.Args + "\n"
+	}
+	return text + "\nThe token in a reply is an OAuth access token (in OSSN's it is the PHPSESSID cookie):\n\n" +
+		"curl -s $U/oauth2/introspect -u demo-service:demo-service-secret-0b9e3c7a51d24f68 -d token=TOKEN\n" +
+		"curl -s $U/oauth2/userinfo -H 'Authorization: Bearer TOKEN'\n" +
+		"curl -s $U/.well-known/openid-configuration\n\n" +
+		"Other users: alice (correct-horse), zoe, newbie (unverified), gone (disabled). Ctrl-C ends the demo.\n"
+}
+
+func printDemo(w io.Writer, issuer string) {
+	_, _ = fmt.Fprint(w, expandDemo(demoText(), issuer))
+}
+
+func expandDemo(text, issuer string) string { return strings.ReplaceAll(text, "$U", issuer) }
