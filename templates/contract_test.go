@@ -4,10 +4,10 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"keyway/adapter/contract"
 	"keyway/templates"
-
-	"github.com/stretchr/testify/require"
 )
 
 func TestEveryExampleIsAnsweredByteForByte(t *testing.T) {

@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
 	"keyway/adapter"
 	"keyway/adapter/contract"
 	"keyway/templates"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/stretchr/testify/require"
 )
 
 // given is an example's beginning, with one user in Faveo and OSSN.
