@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -68,7 +67,8 @@ func parseRecord(line []byte) (Record, error) {
 	return in.record()
 }
 
-// decodeStrict refuses unknown keys and anything behind the value.
+// decodeStrict refuses unknown keys and anything behind the value; b has no
+// space around it.
 func decodeStrict(b []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -76,7 +76,7 @@ func decodeStrict(b []byte, into any) error {
 	if err := d.Decode(into); err != nil {
 		return err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if d.InputOffset() != int64(len(b)) {
 		return errors.New("something stands behind the JSON value")
 	}
 	return nil

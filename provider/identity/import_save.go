@@ -44,48 +44,77 @@ type ImportSummary struct {
 }
 
 // Import reads JSON Lines (see [ParseRecords]) and saves each user. A second
-// run with the same lines changes nothing. It needs the memory of one batch.
+// run with the same lines changes nothing. It needs the memory of a few
+// batches: one is read while another is saved.
 func (s *Saver) Import(ctx context.Context, r io.Reader) (ImportSummary, error) {
-	in := importRun{saver: s}
+	run := importRun{saver: s}
+	batches := make(chan *importBatch, 1)
+	saving, ctx := errgroup.WithContext(ctx)
+	saving.Go(func() error {
+		for b := range batches {
+			if err := run.save(ctx, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	hand := func(b *importBatch) error {
+		select {
+		case batches <- b:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	batch := &importBatch{}
 	parsed, err := ParseRecords(r, func(line int, rec Record) error {
-		in.lines, in.records = append(in.lines, line), append(in.records, rec)
-		if len(in.records) < saveBatch {
+		batch.lines, batch.records = append(batch.lines, line), append(batch.records, rec)
+		if len(batch.records) < saveBatch {
 			return nil
 		}
-		return in.flush(ctx)
+		full := batch
+		batch = &importBatch{}
+		return hand(full)
 	})
 	if err == nil {
-		err = in.flush(ctx)
+		err = hand(batch)
 	}
-	in.sum.Problems = append(parsed, in.problems.list()...)
-	slices.SortStableFunc(in.sum.Problems, func(a, b LineProblem) int { return a.Line - b.Line })
-	return in.sum, err
+	close(batches)
+	if failed := saving.Wait(); failed != nil {
+		err = failed // it is what ended the reading
+	}
+	run.sum.Problems = append(parsed, run.problems.list()...)
+	slices.SortStableFunc(run.sum.Problems, func(a, b LineProblem) int { return a.Line - b.Line })
+	return run.sum, err
+}
+
+// importBatch is what is saved in one call.
+type importBatch struct {
+	lines   []int
+	records []Record
 }
 
 // importRun is one import under way.
 type importRun struct {
 	saver    *Saver
-	lines    []int
-	records  []Record
 	problems lineProblems
 	sum      ImportSummary
 }
 
-func (in *importRun) flush(ctx context.Context) error {
-	results, err := in.saver.Save(ctx, in.records)
+func (run *importRun) save(ctx context.Context, b *importBatch) error {
+	results, err := run.saver.Save(ctx, b.records)
 	for i, r := range results {
 		switch {
 		case r.Err != nil:
-			in.problems.add(in.lines[i], r.Err)
+			run.problems.add(b.lines[i], r.Err)
 		case r.Change == ChangeCreated:
-			in.sum.Created++
+			run.sum.Created++
 		case r.Change == ChangeUpdated:
-			in.sum.Updated++
+			run.sum.Updated++
 		default:
-			in.sum.Unchanged++
+			run.sum.Unchanged++
 		}
 	}
-	in.lines, in.records = in.lines[:0], in.records[:0]
 	return err
 }
 

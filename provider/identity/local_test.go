@@ -84,6 +84,24 @@ func TestImportedHashesAreReplaced(t *testing.T) {
 	})
 }
 
+func TestEveryLoginCostsAHash(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user(t, identity.StatusActive, plain("right"), "alice")
+	h.user(t, identity.StatusActive, identity.RecordCredential{}, "passwordless")
+	over, cancel := context.WithCancel(t.Context())
+	cancel() // no hash is computed for a request that is over
+	a := h.local(t, nil)
+	for name, l := range map[string]*identity.Login{
+		"a wrong password": h.login(t, "alice"), "an unknown name": nil, "a user without a password": h.login(t, "passwordless"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := a.AuthenticateLogin(over, as("x", "wrong"), l)
+			require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
+		})
+	}
+}
+
 func TestVerifiedLogins(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
