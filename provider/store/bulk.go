@@ -6,8 +6,10 @@ import (
 	"strings"
 )
 
-// chunk is how many rows, or values of a list, one statement takes at most.
-const chunk = 128
+// chunk is how many rows, or values of a list, one statement takes at most. SQLite
+// looks a parameter up by going through all of a statement's, so more is
+// slower again.
+const chunk = 32
 
 // eachChunk calls do for parts of values, with the placeholders and arguments of
 // an IN list that is as long as a power of two.

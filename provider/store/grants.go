@@ -7,35 +7,8 @@ import (
 	"keyway/provider"
 )
 
-const grantColumns = `g.id, g.client_id, g.subject, g.origin, g.system, g.scopes, g.audience, g.session,
-	g.auth_time, g.created_at, g.expires_at, g.revoked_at, g.revoke_reason`
-
-// grantRow is a row of oauth_grant as the database has it.
-type grantRow struct {
-	provider.GrantRecord
-	scopes, audience                   string
-	auth, created, expires, revoked int64
-}
-
-func (r *grantRow) dest() []any {
-	return []any{
-		&r.ID, &r.ClientID, &r.Subject, &r.Origin, &r.System, &r.scopes, &r.audience, &r.Session,
-		&r.auth, &r.created, &r.expires, &r.revoked, &r.RevokeReason,
-	}
-}
-
-func (r *grantRow) record() (provider.GrantRecord, error) {
-	var err error
-	if r.Scopes, err = list(r.scopes); err != nil {
-		return provider.GrantRecord{}, err
-	}
-	if r.Audience, err = list(r.audience); err != nil {
-		return provider.GrantRecord{}, err
-	}
-	r.AuthTime, r.CreatedAt = instant(r.auth), instant(r.created)
-	r.ExpiresAt, r.RevokedAt = instant(r.expires), instant(r.revoked)
-	return r.GrantRecord, nil
-}
+// grantTexts are what [selectToken] reads of a grant that is no number.
+const grantTexts = `g.id, g.client_id, g.subject, g.origin, g.system, g.scopes, g.audience, g.session, g.revoke_reason`
 
 func addGrant(ctx context.Context, tx *session, g *provider.GrantRecord) error {
 	_, err := tx.exec(ctx, `INSERT INTO oauth_grant (id, client_id, subject, origin, system, scopes, audience,

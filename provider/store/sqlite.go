@@ -75,6 +75,7 @@ func liteDSN(path string, wait time.Duration, readOnly bool) string {
 	if readOnly {
 		q.Set("_query_only", "1")
 	} else {
+		q.Add("_pragma", "cache_size(-8192)") // imports touch many pages
 		q.Set("_journal_mode", "WAL")
 		q.Set("_txlock", "immediate")
 	}

@@ -2,16 +2,20 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"keyway/provider"
-	"keyway/provider/identity"
 )
 
-const tokenColumns = `t.hash, t.grant_id, t.kind, t.scopes, t.issued_at, t.expires_at,
-	t.used, t.first_used_at, t.pair, t.claims`
-
-const selectToken = `SELECT ` + tokenColumns + `, ` + grantColumns + `, COALESCE(u.status, '')
+// selectToken reads a token with everything around it. Every column costs the
+// SQLite driver a microsecond and more, so the numbers come as one text, see
+// [storedNumbers].
+const selectToken = `SELECT t.hash, t.kind, t.scopes, t.pair, t.claims, ` + grantTexts + `, COALESCE(u.status, ''),
+	CASE WHEN t.used THEN 1 ELSE 0 END || ' ' || t.first_used_at || ' ' || t.issued_at || ' ' || t.expires_at || ' ' ||
+	g.auth_time || ' ' || g.created_at || ' ' || g.expires_at || ' ' || g.revoked_at
 	FROM oauth_token t JOIN oauth_grant g ON g.id = t.grant_id LEFT JOIN users u ON u.subject = g.subject`
 
 // FindToken implements [provider.TokenStorage] in one indexed query.
@@ -28,47 +32,48 @@ func (s *Store) FindReusable(ctx context.Context, clientID, subject string, at t
 
 func (s *Store) findToken(ctx context.Context, query string, args ...any) (*provider.StoredToken, error) {
 	var (
-		t  tokenRow
-		g  grantRow
-		st string
+		x                            provider.StoredToken
+		hash, pair                   []byte
+		scopes, gScopes, gAud, times string
 	)
-	if err := s.readRow(ctx, query, args, append(append(t.dest(), g.dest()...), &st)...); err != nil {
-		return nil, err
-	}
-	token, err := t.record()
+	t, g := &x.Token, &x.Grant
+	err := s.readRow(ctx, query, args, &hash, &t.Kind, &scopes, &pair, &t.Claims,
+		&g.ID, &g.ClientID, &g.Subject, &g.Origin, &g.System, &gScopes, &gAud, &g.Session, &g.RevokeReason,
+		&x.UserStatus, &times)
 	if err != nil {
 		return nil, err
 	}
-	grant, err := g.record()
-	if err != nil {
-		return nil, err
+	t.GrantID = g.ID
+	copy(t.Hash[:], hash)
+	copy(t.Pair[:], pair)
+	for _, l := range []struct {
+		text string
+		into *[]string
+	}{{scopes, &t.Scopes}, {gScopes, &g.Scopes}, {gAud, &g.Audience}} {
+		if *l.into, err = list(l.text); err != nil {
+			return nil, err
+		}
 	}
-	return &provider.StoredToken{Token: token, Grant: grant, UserStatus: identity.Status(st)}, nil
+	return &x, storedNumbers(times, &x)
 }
 
-// tokenRow is a row of oauth_token as the database has it.
-type tokenRow struct {
-	provider.TokenRecord
-	hash, pair                 []byte
-	scopes                     string
-	issued, expires, firstUsed int64
-}
-
-func (r *tokenRow) dest() []any {
-	return []any{
-		&r.hash, &r.GrantID, &r.Kind, &r.scopes, &r.issued, &r.expires, &r.Used, &r.firstUsed, &r.pair, &r.Claims,
+// storedNumbers reads the numbers that selectToken joins.
+func storedNumbers(text string, x *provider.StoredToken) error {
+	t, g := &x.Token, &x.Grant
+	used, rest, _ := strings.Cut(text, " ")
+	t.Used = used == "1"
+	for _, into := range []*time.Time{
+		&t.FirstUsedAt, &t.IssuedAt, &t.ExpiresAt, &g.AuthTime, &g.CreatedAt, &g.ExpiresAt, &g.RevokedAt,
+	} {
+		var number string
+		number, rest, _ = strings.Cut(rest, " ")
+		ms, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return fmt.Errorf("stored token: %w", err)
+		}
+		*into = instant(ms)
 	}
-}
-
-func (r *tokenRow) record() (provider.TokenRecord, error) {
-	var err error
-	if r.Scopes, err = list(r.scopes); err != nil {
-		return provider.TokenRecord{}, err
-	}
-	copy(r.Hash[:], r.hash)
-	copy(r.Pair[:], r.pair)
-	r.IssuedAt, r.ExpiresAt, r.FirstUsedAt = instant(r.issued), instant(r.expires), instant(r.firstUsed)
-	return r.TokenRecord, nil
+	return nil
 }
 
 const insertToken = `INSERT INTO oauth_token

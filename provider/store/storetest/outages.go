@@ -44,10 +44,12 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 	}
 }
 
-func requireUnavailable(t *testing.T, ctx context.Context, s *store.Store) { //nolint:revive // t comes first in tests
+// RequireUnavailable fails unless every kind of call says that the database is
+// away.
+func RequireUnavailable(t *testing.T, s *store.Store) {
 	t.Helper()
 	for name, call := range calls(s) {
-		err := call(ctx)
+		err := call(t.Context())
 		require.Error(t, err, name)
 		require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err), "%s: %v", name, err)
 		require.NotErrorIs(t, err, identity.ErrNotFound, name)
@@ -59,7 +61,7 @@ func closedStore(t *testing.T, f *fixture) {
 	s, err := store.Open(context.Background(), store.Options{DSN: f.dsn, Now: noon, SealKey: sealKey()})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	requireUnavailable(t, t.Context(), s)
+	RequireUnavailable(t, s)
 	require.NoError(t, s.Close(), "closing twice does no harm")
 }
 

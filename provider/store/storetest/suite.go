@@ -81,7 +81,10 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(),
 	} {
 		for _, c := range group {
-			t.Run(c.name, func(t *testing.T) { c.run(t, newFixture(t, newDSN(t))) })
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.run(t, newFixture(t, newDSN(t)))
+			})
 		}
 	}
 }
