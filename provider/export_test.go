@@ -23,4 +23,35 @@ var (
 	VerifyAssertion = verifyAssertion
 	AssertedClient  = assertedClient
 	Plain           = plain
+	CauseText       = causeText
 )
+
+// Wire is what an error leaves as.
+func Wire(err error) (status int, code, description string) {
+	e := toWire(err)
+	return e.Status, e.Code, e.Description
+}
+
+// Keys is a key ring with one ES256 key.
+type Keys struct{ ring *keyring }
+
+// Decode verifies a token.
+func (k *Keys) Decode(ctx context.Context, token string) (any, error) {
+	if k.ring == nil {
+		r, err := generateKey(algES256)
+		if err != nil {
+			return nil, err
+		}
+		r.State = KeyActive
+		set, err := newKeySet([]KeyRecord{r}, nil)
+		if err != nil {
+			return nil, err
+		}
+		k.ring = &keyring{}
+		k.ring.set.Store(set)
+	}
+	return k.ring.Decode(ctx, token)
+}
+
+// Signature is what fosite stores a token under.
+var Signature = signatureOf

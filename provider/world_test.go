@@ -93,7 +93,7 @@ type world struct {
 
 func newWorld(t *testing.T, dsn string, change ...func(*provider.Options)) *world {
 	t.Helper()
-	w := &world{clock: &clock{now: time.Now().Truncate(time.Second)}, log: &safeBuffer{}, secrets: map[string]string{}}
+	w := &world{clock: &clock{now: time.Now().UTC().Truncate(time.Second)}, log: &safeBuffer{}, secrets: map[string]string{}}
 	ctx := t.Context()
 	var err error
 	w.store, err = store.Open(ctx, store.Options{DSN: dsn, SealKey: bytes.Repeat([]byte{7}, 32), Now: w.clock.Now, Timeout: 3 * time.Second})
