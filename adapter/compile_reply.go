@@ -104,7 +104,8 @@ func (c *compiler) prepareHeaders(body *prepTemplate, at []string, layers ...map
 		merged["Content-Type"] = header{"Content-Type", body.encoding.mediaType()}
 	}
 	for _, layer := range layers {
-		for name, value := range layer {
+		for _, name := range sortedKeys(layer) {
+			value := layer[name]
 			key := textproto.CanonicalMIMEHeaderKey(name)
 			if !goodHeaderName(name) || slices.Contains(ownHeaders, key) {
 				c.problem(append(at, "headers", name), "this header cannot be set")

@@ -113,9 +113,10 @@ func hostOf(r *http.Request) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// pathOf is the path as it was written where its escapes matter.
+// pathOf is the path with its escapes undone, unless one of them hides a slash:
+// such a path is another one.
 func pathOf(r *http.Request) string {
-	if r.URL.RawPath != "" {
+	if strings.Contains(strings.ToUpper(r.URL.RawPath), "%2F") {
 		return r.URL.RawPath
 	}
 	return r.URL.Path

@@ -72,13 +72,20 @@ func (ts *templates) parse(name, src string, enc encoding) (*prepTemplate, error
 		todo = append(todo, w.includes...)
 	}
 	if len(root.Templates()) > len(done) {
-		return nil, fmt.Errorf("template: %s: define and block are not used here; put the part into a file of its own", name)
+		return nil, errDefine(name)
 	}
 	t.constant, t.isConst = constantText(root.Tree)
 	return t, nil
 }
 
+func errDefine(name string) error {
+	return fmt.Errorf("template: %s: define and block are not used here; put the part into a file of its own", name)
+}
+
 func (ts *templates) include(root *template.Template, name string, enc encoding) error {
+	if root.Lookup(name) != nil {
+		return errDefine(root.Name())
+	}
 	if got, ok := encodingOf(name); !ok || got != enc {
 		return fmt.Errorf("template: %s: it includes %q, which is not of its own kind", root.Name(), name)
 	}
