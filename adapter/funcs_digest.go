@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 )
 
 func md5Hex(parts ...any) string {
@@ -46,14 +45,18 @@ func random(n int, name string) (string, error) {
 	if n < 1 || n > maxRandom {
 		return "", fmt.Errorf("random gives 1 to %d characters", maxRandom)
 	}
-	out := make([]byte, n)
-	size := big.NewInt(int64(len(alphabet)))
-	for i := range out {
-		k, err := rand.Int(rand.Reader, size)
-		if err != nil {
+	// Every alphabet has at most 64 letters: six bits choose one, and those
+	// beyond its end are drawn again, so that each letter is as likely.
+	out, drawn := make([]byte, 0, n), make([]byte, 2*n)
+	for len(out) < n {
+		if _, err := rand.Read(drawn); err != nil {
 			return "", err
 		}
-		out[i] = alphabet[k.Int64()]
+		for _, b := range drawn {
+			if k := int(b & 63); k < len(alphabet)*(64/len(alphabet)) && len(out) < n {
+				out = append(out, alphabet[k%len(alphabet)])
+			}
+		}
 	}
 	return string(out), nil
 }
