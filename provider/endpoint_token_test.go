@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/identity"
 	"keyway/provider/store/storetest"
 )
 
@@ -125,11 +126,19 @@ func TestClientChanges(t *testing.T) {
 	c, err := w.store.FindClient(t.Context(), "app")
 	require.NoError(t, err)
 
-	t.Run("an imported slow secret is accepted", func(t *testing.T) {
+	t.Run("an imported slow secret is accepted, another is not", func(t *testing.T) {
 		slow := *c
 		slow.ID = "slow"
-		slow.SecretHashes = []string{"$2a$04$EvhJ69ps6DIwpbB5bCCy/.LmuS6OPPvR1DvtrDIOpOjU0Ey0t0cGC"}
+		hasher, err := identity.NewHasher(identity.HasherOptions{Memory: 1024, Time: 1})
+		require.NoError(t, err)
+		hash, err := hasher.Hash(t.Context(), "typed by a person")
+		require.NoError(t, err)
+		slow.SecretHashes = []string{hash}
 		require.NoError(t, w.SaveClient(t.Context(), &slow))
+		w.secrets["slow"] = "typed by a person"
+		for range 2 { // the second time from memory
+			require.Equal(t, 200, w.post("/oauth2/token", "slow", url.Values{"grant_type": {"client_credentials"}}).status)
+		}
 		w.secrets["slow"] = "not the one"
 		wantError(t, w.post("/oauth2/token", "slow", url.Values{"grant_type": {"client_credentials"}}), 401, "invalid_client")
 	})

@@ -211,6 +211,38 @@ func TestLegacyTokens(t *testing.T) {
 	})
 }
 
+func TestTokensWithoutID(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		g := jwtLogin("s3cret")
+		g.Token.Claims = func(f provider.TokenFacts) ([]byte, error) {
+			return fmt.Appendf(nil, `{"email":"a","iat":%d}`, f.IssuedAt.Unix()), nil
+		}
+		var last *provider.Grant
+		t.Run("logins within one second share the one token they can have", func(t *testing.T) {
+			grants := make(chan *provider.Grant, 20)
+			parallel(cap(grants), func() answer {
+				got, err := w.GrantPassword(t.Context(), g)
+				if err != nil {
+					t.Error(err)
+				}
+				grants <- got
+				return answer{}
+			})
+			last = <-grants
+			for range cap(grants) - 1 {
+				require.Equal(t, last.AccessToken, (<-grants).AccessToken)
+			}
+		})
+		t.Run("a login in the second of a logout gets a token that works", func(t *testing.T) {
+			require.NoError(t, w.RevokeGrant(t.Context(), provider.TokenQuery{Client: legacyID, Token: last.AccessToken}))
+			got, err := w.GrantPassword(t.Context(), g)
+			require.NoError(t, err)
+			require.NotEqual(t, last.AccessToken, got.AccessToken)
+			require.Equal(t, http.StatusOK, w.userinfo(got.AccessToken).status)
+		})
+	})
+}
+
 func TestLookupUser(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	u, a, err := w.LookupUser(t.Context(), provider.UserQuery{AccountSystem: "faveo", AccountID: "7"})

@@ -136,7 +136,7 @@ func (p *Provider) endGrant(ctx context.Context, st *StoredToken, c identity.Cre
 		ClientID: st.Grant.ClientID, GrantID: st.Grant.ID, RequestID: requestID,
 	}
 	if c.RemoteAddr.IsValid() {
-		e.RemoteAddr = c.RemoteAddr.String()
+		e.RemoteAddr = c.RemoteAddr.Unmap().String()
 	}
 	_, err := p.options.Storage.Revoke(ctx, RevokeQuery{GrantID: st.Grant.ID, Reason: "revoked", At: now, Event: e})
 	return outage(err)
