@@ -25,12 +25,13 @@ func loadPeople(ctx context.Context, tx *session, batch []identity.Record) (*peo
 			subjects[s] = true
 		}
 	}
-	err := owners(ctx, tx, `SELECT folded, subject FROM login_name WHERE directory = `, `folded`, names, p.names)
-	if err != nil {
-		return nil, err
-	}
-	if err := owners(ctx, tx, `SELECT id, subject FROM account WHERE system = `, `id`, ids, p.accounts); err != nil {
-		return nil, err
+	for _, o := range []ownership{
+		{`SELECT folded, subject FROM login_name WHERE folded IN (`, `) AND directory = `, names, p.names},
+		{`SELECT id, subject FROM account WHERE id IN (`, `) AND system = `, ids, p.accounts},
+	} {
+		if err := o.load(ctx, tx); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range p.names {
 		subjects[s] = true
@@ -42,15 +43,21 @@ func loadPeople(ctx context.Context, tx *session, batch []identity.Record) (*peo
 	return p, eachChunk(list, func(in string, args []any) error { return p.load(ctx, tx, in, args) })
 }
 
-// owners finds whose the names in each space are.
-func owners(ctx context.Context, tx *session, query, column string, wanted map[string][]string, into map[pair]string) error {
-	for space, names := range wanted {
+// ownership finds whose the wanted names in each space are.
+type ownership struct {
+	before, after string // the statement around its IN list
+	wanted        map[string][]string
+	into          map[pair]string
+}
+
+func (o *ownership) load(ctx context.Context, tx *session) error {
+	for space, names := range o.wanted {
 		err := eachChunk(names, func(in string, args []any) error {
-			q := query + placeholders(len(args)+1, 1) + ` AND ` + column + ` IN (` + in + `)`
-			return tx.rows(ctx, q, append(args, space), func(scan scanFunc) error {
+			query := o.before + in + o.after + placeholders(len(args)+1, 1)
+			return tx.rows(ctx, query, append(args, space), func(scan scanFunc) error {
 				var name, subject string
 				err := scan(&name, &subject)
-				into[pair{space, name}] = subject
+				o.into[pair{space, name}] = subject
 				return err
 			})
 		})

@@ -40,18 +40,38 @@ const (
 	inCredentials
 )
 
-// save works out what is to be done for one record. An error is one of the database;
+// save does what is to be done for one record. An error is one of the database;
 // what is wrong with the record is in the result.
 func (w *recordWriter) save(ctx context.Context, r *identity.Record) (identity.SaveResult, error) {
-	if err := checkRecord(r); err != nil {
-		return identity.SaveResult{Err: err}, nil
+	old, fresh, problem := w.plan(r)
+	if problem != nil {
+		return identity.SaveResult{Err: problem}, nil //nolint:nilerr // the others go on
 	}
-	old := w.known.find(r)
-	if old != nil && w.touched[old.user.Subject] {
+	res := identity.SaveResult{Subject: fresh.user.Subject, Change: identity.ChangeCreated}
+	if old == nil {
+		w.create(fresh)
+		return res, nil
+	}
+	if w.touched[fresh.user.Subject] {
 		if err := w.flush(ctx); err != nil {
-			return identity.SaveResult{}, err
+			return res, err
 		}
 	}
+	res.Change = identity.ChangeUnchanged
+	changed, err := w.update(ctx, old, fresh)
+	if changed {
+		res.Change = identity.ChangeUpdated
+	}
+	return res, err
+}
+
+// plan returns how the person is, nil when there is none yet, and how they shall
+// be; or what is wrong with the record.
+func (w *recordWriter) plan(r *identity.Record) (old, fresh *person, problem error) {
+	if err := checkRecord(r); err != nil {
+		return nil, nil, err
+	}
+	old = w.known.find(r)
 	subject := r.User.Subject
 	switch {
 	case old != nil:
@@ -60,23 +80,10 @@ func (w *recordWriter) save(ctx context.Context, r *identity.Record) (identity.S
 		subject = newSubject()
 	}
 	if err := w.known.conflict(r, subject); err != nil {
-		return identity.SaveResult{Err: err}, nil
+		return nil, nil, err
 	}
-	fresh, err := w.merge(old, r, subject)
-	if err != nil {
-		return identity.SaveResult{Err: err}, nil
-	}
-	res := identity.SaveResult{Subject: subject, Change: identity.ChangeCreated}
-	if old == nil {
-		w.create(fresh)
-		return res, nil
-	}
-	res.Change = identity.ChangeUnchanged
-	changed, err := w.update(ctx, old, fresh)
-	if changed {
-		res.Change = identity.ChangeUpdated
-	}
-	return res, err
+	fresh, problem = w.merge(old, r, subject)
+	return old, fresh, problem
 }
 
 // merge returns how the person shall be.

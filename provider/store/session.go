@@ -113,14 +113,14 @@ func (p *statements) prepared(ctx context.Context, query string) (*sql.Stmt, err
 		return nil, err
 	}
 	if kept, loaded := p.kept.LoadOrStore(query, st); loaded {
-		return kept.(*sql.Stmt), st.Close()
+		return kept.(*sql.Stmt), st.Close() //nolint:sqlclosecheck // closed because another was kept first
 	}
 	return st, nil
 }
 
 // ExecContext implements [runner].
 func (p *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := p.prepared(ctx, query)
+	st, err := p.prepared(ctx, query) //nolint:sqlclosecheck // it is kept
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (p *statements) ExecContext(ctx context.Context, query string, args ...any)
 
 // QueryContext implements [runner].
 func (p *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	st, err := p.prepared(ctx, query)
+	st, err := p.prepared(ctx, query) //nolint:sqlclosecheck // it is kept
 	if err != nil {
 		return nil, err
 	}

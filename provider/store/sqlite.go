@@ -46,7 +46,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*lite, error) {
 	n := max(4, runtime.GOMAXPROCS(0))
 	reads.SetMaxOpenConns(n)
 	reads.SetMaxIdleConns(n)
-	return &lite{writer: startWriter(writes), writes: writes, reads: reads, readers: &statements{db: reads}}, nil
+	return &lite{writer: startWriter(writes), writes: writes, reads: reads, readers: &statements{db: reads}}, nil //nolint:contextcheck // the writer outlives ctx
 }
 
 // makeFile makes the file, for its owner's eyes only: it holds password

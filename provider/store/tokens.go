@@ -76,12 +76,10 @@ func storedNumbers(text string, x *provider.StoredToken) error {
 	return nil
 }
 
-const insertToken = `INSERT INTO oauth_token
-	(hash, grant_id, kind, scopes, issued_at, expires_at, used, first_used_at, pair, claims)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-
 func addToken(ctx context.Context, tx *session, t *provider.TokenRecord) error {
-	query := insertToken
+	query := `INSERT INTO oauth_token
+		(hash, grant_id, kind, scopes, issued_at, expires_at, used, first_used_at, pair, claims)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	if t.Kind == provider.KindRefresh {
 		query += ` ON CONFLICT (hash) DO NOTHING`
 	}

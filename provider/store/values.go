@@ -86,7 +86,7 @@ func (s *Store) timeID(at time.Time) []byte {
 // timePrefix is the least id of [Store.timeID] at a time.
 func timePrefix(at time.Time) []byte {
 	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(max(0, at.UnixMilli()))) //nolint:gosec // not negative
+	binary.BigEndian.PutUint64(b[:], uint64(max(0, at.UnixMilli())))
 	return b[2:]
 }
 

@@ -64,20 +64,25 @@ func saveChanges(t *testing.T, f *fixture) {
 		return r
 	}
 	for name, change := range map[string]func(r *identity.Record){
-		"status":         func(r *identity.Record) { r.User.Status = identity.StatusUnverified },
-		"e-mail":         func(r *identity.Record) { r.User.Email = "other@example.com" },
-		"verified":       func(r *identity.Record) { r.User.EmailVerified = true },
-		"claims":         func(r *identity.Record) { r.User.Claims["a"] = "c" },
-		"no claims":      func(r *identity.Record) { r.User.Claims = nil },
-		"spelling":       func(r *identity.Record) { r.User.LoginNames[0].Name = "Alice" },
-		"slot":           func(r *identity.Record) { r.User.LoginNames[0].Slot = "x" },
-		"more names":     func(r *identity.Record) { r.User.LoginNames = append(r.User.LoginNames, identity.LoginName{Directory: "b", Name: "a"}) },
-		"account id":     func(r *identity.Record) { r.Accounts[0].ID = "other" },
-		"attributes":     func(r *identity.Record) { r.Accounts[0].Attributes = nil },
-		"no account":     func(r *identity.Record) { r.Accounts = nil },
-		"other account":  func(r *identity.Record) { r.Accounts[0].System = "ossn" },
-		"hash":           func(r *identity.Record) { r.Credentials[0].Source, r.Credentials[0].Hash = "other", "other" },
-		"second secret":  func(r *identity.Record) { r.Credentials = append(r.Credentials, r.Credentials[0]); r.Credentials[1].Slot = "x" },
+		"status":    func(r *identity.Record) { r.User.Status = identity.StatusUnverified },
+		"e-mail":    func(r *identity.Record) { r.User.Email = "other@example.com" },
+		"verified":  func(r *identity.Record) { r.User.EmailVerified = true },
+		"claims":    func(r *identity.Record) { r.User.Claims["a"] = "c" },
+		"no claims": func(r *identity.Record) { r.User.Claims = nil },
+		"spelling":  func(r *identity.Record) { r.User.LoginNames[0].Name = "Alice" },
+		"slot":      func(r *identity.Record) { r.User.LoginNames[0].Slot = "x" },
+		"more names": func(r *identity.Record) {
+			r.User.LoginNames = append(r.User.LoginNames, identity.LoginName{Directory: "b", Name: "a"})
+		},
+		"account id":    func(r *identity.Record) { r.Accounts[0].ID = "other" },
+		"attributes":    func(r *identity.Record) { r.Accounts[0].Attributes = nil },
+		"no account":    func(r *identity.Record) { r.Accounts = nil },
+		"other account": func(r *identity.Record) { r.Accounts[0].System = "ossn" },
+		"hash":          func(r *identity.Record) { r.Credentials[0].Source, r.Credentials[0].Hash = "other", "other" },
+		"second secret": func(r *identity.Record) {
+			r.Credentials = append(r.Credentials, r.Credentials[0])
+			r.Credentials[1].Slot = "x"
+		},
 		"source dropped": func(r *identity.Record) { r.Credentials[0].Source = "" },
 	} {
 		subject := f.saveRecords(t, base())[0].Subject

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func rotateForeign(t *testing.T, f *fixture) {
 
 func rotateRace(t *testing.T, f *fixture) {
 	f.issueGrant(t, "g", "")
-	errs := parallel(50, func(i int) error { return f.rotate(t, "g", "0", "next"+string(rune('A'+i)), grace) })
+	errs := parallel(50, func(i int) error { return f.rotate(t, "g", "0", fmt.Sprint("next", i), grace) })
 	won := 0
 	for _, err := range errs {
 		if err == nil {
@@ -127,7 +128,7 @@ func rotateGraceRace(t *testing.T, f *fixture) {
 	f.issueGrant(t, "g", "")
 	errs := parallel(50, func(i int) error {
 		old, tokens := hash("g-refresh-0"), f.tokens("g", "1")
-		tokens[0].Hash = hash("access" + string(rune('A'+i)))
+		tokens[0].Hash = hash(fmt.Sprint("access", i))
 		return f.Issue(t.Context(), &provider.Issue{GrantID: "g", Rotate: &old, Grace: grace, Tokens: tokens})
 	})
 	for _, err := range errs {
@@ -143,11 +144,11 @@ func revokeRace(t *testing.T, f *fixture) {
 				_, err := f.Revoke(t.Context(), provider.RevokeQuery{GrantID: id, At: noon()})
 				return err
 			}
-			return f.rotate(t, id, "0", "1"+string(rune('A'+i)), grace)
+			return f.rotate(t, id, "0", fmt.Sprint("1-", i), grace)
 		})
 		require.NoError(t, errs[5])
 		for i, err := range errs {
-			got, missing := f.FindToken(t.Context(), hash(id+"-refresh-1"+string(rune('A'+i))))
+			got, missing := f.FindToken(t.Context(), hash(id+"-refresh-"+fmt.Sprint("1-", i)))
 			if i == 5 || err != nil {
 				require.ErrorIs(t, missing, identity.ErrNotFound)
 				continue

@@ -154,7 +154,7 @@ func (s *Server) Start() error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	s.Stop()
-	log, _ := os.ReadFile(filepath.Join(s.dir, "log")) //nolint:gosec // our own file
+	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 	return fmt.Errorf("postgres does not start: %w\n%s", err, log)
 }
 

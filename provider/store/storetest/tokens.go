@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func issueAtomic(t *testing.T, f *fixture) {
 		if i == 7 {
 			return f.Issue(t.Context(), &provider.Issue{GrantID: "new", NewGrant: grant, Tokens: tokens})
 		}
-		return f.RememberOnce(t.Context(), "neighbour", string(rune('a'+i)), noon().Add(time.Hour))
+		return f.RememberOnce(t.Context(), "neighbour", fmt.Sprint(i), noon().Add(time.Hour))
 	})
 	for i, err := range errs {
 		if i == 7 {
