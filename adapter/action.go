@@ -39,6 +39,19 @@ func (a *Adapter) act(ctx context.Context, x *exchange) Outcome {
 	return x.route.Outcome
 }
 
+// lifetime is the instance's own, else the route's, else the system's.
+func (x *exchange) lifetime() time.Duration {
+	if x.m.lifetime > 0 {
+		return x.m.lifetime
+	}
+	for _, name := range []string{x.route.Lifetime, x.m.system.Token.Lifetime} {
+		if d, _ := x.m.settings[name].(time.Duration); d > 0 {
+			return d
+		}
+	}
+	return defaultLifetime
+}
+
 // failed is the outcome of an error, which it keeps for the log.
 func (x *exchange) failed(err error) Outcome {
 	if err == nil {
@@ -62,7 +75,7 @@ func (a *Adapter) login(ctx context.Context, x *exchange) Outcome {
 		NeedAccount: x.m.system.Login.NeedAccount, Match: x.match, RequestID: x.view.Request.ID,
 		Token: provider.LegacyToken{
 			Format: provider.TokenFormat(token.Format), Upper: token.Upper, Header: token.Header,
-			Lifetime: x.m.lifetime, Reuse: token.Reuse, MinRemain: minRemain,
+			Lifetime: x.lifetime(), Reuse: token.Reuse, MinRemain: minRemain,
 		},
 	}
 	if x.m.system.prepared.claims != nil {
@@ -141,6 +154,9 @@ func (x *exchange) know(g *provider.Grant) {
 		Remaining: max(0, int64(g.ExpiresAt.Sub(x.view.Now)/time.Second)),
 	}
 }
+
+// forget takes everybody out of the view: a refusal speaks of nobody.
+func (x *exchange) forget() { x.view.User, x.view.Account, x.view.Token = nil, nil, nil }
 
 // uniformly hides which of a user's properties refused a login, where the
 // operator wants that.

@@ -39,6 +39,10 @@ func (a *Adapter) inspect(ctx context.Context, x *exchange) Outcome {
 		return OutcomeUnknownUser
 	}
 	x.know(grant)
+	if x.refused != "" {
+		x.forget()
+		return x.refused
+	}
 	return x.matches()
 }
 
@@ -52,12 +56,12 @@ func (a *Adapter) explain(ctx context.Context, x *exchange, told legacyJWT, err 
 	_, _, err = a.granter.LookupUser(ctx, provider.UserQuery{
 		AccountSystem: x.m.system.Accounts, AccountID: cleanText(told.subject),
 	})
-	switch identity.ReasonOf(err) { //nolint:exhaustive // any other reason leaves the token unexplained
+	switch identity.ReasonOf(err) {
 	case "":
 		return OutcomeTokenRevoked
 	case identity.ReasonUnknownUser:
 		return OutcomeUnknownUser
-	default:
+	default: // nobody can tell
 		return o
 	}
 }
@@ -70,7 +74,7 @@ func (x *exchange) matches() Outcome {
 			continue
 		}
 		if x.view.Account == nil || !AttributeHas(x.view.Account.Attributes[f.Match], text) {
-			x.view.User, x.view.Account, x.view.Token = nil, nil, nil
+			x.forget()
 			return f.Mismatch
 		}
 	}

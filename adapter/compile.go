@@ -3,6 +3,7 @@ package adapter
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,9 +43,11 @@ type preparedKey struct {
 
 type preparedField struct {
 	Field
-	name    string
-	from    []place
-	initial *prepTemplate // Field.Default
+	name        string
+	from        []place
+	initial     *prepTemplate  // Field.Default
+	pattern     *regexp.Regexp // Field.Pattern
+	blankCounts bool           // the empty string is not as good as absent
 }
 
 type preparedVariant struct {

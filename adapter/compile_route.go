@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -60,6 +61,9 @@ func (c *compiler) checkRoute(r Route, at func(...string) []string) {
 	}
 	c.oneOf(string(r.Action), actions, at("action")...)
 	c.outcome(r.Outcome, at("outcome"))
+	if r.Lifetime != "" {
+		c.settingOf(r.Lifetime, at("lifetime"), SettingDuration)
+	}
 	if r.Outcome != "" && r.Action != ActionStatic {
 		c.problem(at("outcome"), "only a static route has an outcome of its own")
 	}
@@ -123,14 +127,18 @@ func (c *compiler) prepareFields(fields map[string]Field, at []string) []prepare
 		f, here := fields[name], append(slices.Clone(at), name)
 		c.outcome(f.Missing, append(here, "missing"), optional)
 		c.outcome(f.NotString, append(here, "not_string"), optional)
+		c.outcome(f.Blank, append(here, "blank"), optional)
 		c.outcome(f.Mismatch, append(here, "mismatch"))
 		f.Missing = orOutcome(f.Missing, OutcomeInvalidRequest)
 		f.NotString = orOutcome(f.NotString, f.Missing)
 		f.Mismatch = orOutcome(f.Mismatch, OutcomeUnknownUser)
+		blankCounts := f.Blank != ""
+		f.Blank = orOutcome(f.Blank, f.Missing)
 		if len(f.From) == 0 {
 			c.problem(append(here, "from"), "a field needs a source")
 		}
-		p := preparedField{Field: f, name: name, from: c.places(f.From, append(here, "from"))}
+		p := preparedField{Field: f, name: name, from: c.places(f.From, append(here, "from")), blankCounts: blankCounts}
+		p.pattern = c.pattern(f.Pattern, append(here, "pattern"))
 		c.checkNormalisers(f.Normalise, append(here, "normalise"))
 		if f.Default != "" {
 			p.initial = c.inline(encodeText, f.Default, append(here, "default")...)
@@ -148,6 +156,18 @@ func (c *compiler) checkNormalisers(list, at []string) {
 		}
 		c.oneOf(n, normalisers, at...)
 	}
+}
+
+// pattern makes an expression that matches whole values only.
+func (c *compiler) pattern(text string, at []string) *regexp.Regexp {
+	if text == "" {
+		return nil
+	}
+	p, err := regexp.Compile(`\A(?:` + text + `)\z`)
+	if err != nil {
+		c.problem(at, "%q is no regular expression (RE2)", text)
+	}
+	return p
 }
 
 func fieldRank(name string) int {

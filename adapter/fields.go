@@ -4,6 +4,7 @@ import (
 	"crypto/md5" //nolint:gosec // some clients send digests of the password in its place
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"keyway/provider/identity"
@@ -36,19 +37,22 @@ func normalise(text string, list []string, settings map[string]any) string {
 			sum := md5.Sum([]byte(text)) //nolint:gosec // see the import
 			text = hex.EncodeToString(sum[:])
 		default:
-			text, _ = opensslUnsalt(toText(settings[strings.TrimPrefix(n, unsaltPrefix)]), text)
+			if passphrase := toText(settings[strings.TrimPrefix(n, unsaltPrefix)]); passphrase != "" {
+				text, _ = opensslUnsalt(passphrase, text)
+			}
 		}
 	}
 	return text
 }
 
-// readField puts one field's value into the view; secret keeps the bytes of
-// the value as they are. The outcome is "" when all is well.
+// readField puts one field's value into the view, and into x.exact byte for
+// byte. The outcome is "" when all is well.
 func (x *exchange) readField(f *preparedField) Outcome {
 	v, ok := x.in.find(f.from)
-	if ok && v.notString {
+	if v.notString && !v.null {
 		return refusal(f.NotString)
 	}
+	ok = ok && !v.null
 	req := &x.view.Request
 	text := ""
 	if ok {
@@ -59,8 +63,13 @@ func (x *exchange) readField(f *preparedField) Outcome {
 	}
 	x.exact[f.name] = text
 	req.Raw[f.name], req.Field[f.name] = cleanText(v.text), cleanText(text)
-	if text == "" {
+	switch {
+	case text == "" && ok:
+		return refusal(f.Blank)
+	case text == "":
 		return refusal(f.Missing)
+	case f.pattern != nil && !f.pattern.MatchString(text):
+		return f.Mismatch
 	}
 	return ""
 }
@@ -73,25 +82,25 @@ func refusal(o Outcome) Outcome {
 	return o
 }
 
-// readFields reads a route's fields in their order, and stops at the first
-// that is refused.
-func (x *exchange) readFields(fields []preparedField) Outcome {
+// readFields reads all of a route's fields in their order, so that a refusal
+// can say which are there. The outcome is that of the first that is refused.
+func (x *exchange) readFields(fields []preparedField) (first Outcome) {
 	for i := range fields {
-		if o := x.readField(&fields[i]); o != "" {
-			return o
+		if o := x.readField(&fields[i]); first == "" {
+			first = o
 		}
 	}
-	return ""
+	return first
 }
 
-// given reports whether the request has a string that is not blank for a field
-// of the variant or the route.
+// given reports whether the request has a value that is not as good as absent
+// for a field of the variant or the route.
 func (x *exchange) given(v *preparedVariant, name string) bool {
 	for _, fields := range [][]preparedField{v.fields, x.route.fields} {
 		for i := range fields {
 			if f := &fields[i]; f.name == name {
 				found, ok := x.in.find(f.from)
-				return ok && (found.notString || normalise(found.text, f.Normalise, x.m.settings) != "")
+				return ok && !found.null && (found.notString || f.blankCounts || normalise(found.text, f.Normalise, x.m.settings) != "")
 			}
 		}
 	}
@@ -113,9 +122,13 @@ func (x *exchange) variant() *preparedVariant {
 	return nil
 }
 
-// meets reports whether the request meets the route's conditions.
-func (r *preparedRoute) meets(in *input, settings map[string]any) bool {
+// meets reports whether the request meets those of the route's conditions that
+// it can tell without the body, or all of them.
+func (r *preparedRoute) meets(in *input, settings map[string]any, all bool) bool {
 	for _, c := range r.when {
+		if !all && c.readsBody() {
+			continue
+		}
 		text := ""
 		if c.kind == fromSetting {
 			text = toText(settings[c.name])
@@ -131,3 +144,8 @@ func (r *preparedRoute) meets(in *input, settings map[string]any) bool {
 	}
 	return true
 }
+
+// needsBody reports whether one of the route's conditions is about the body.
+func (r *preparedRoute) needsBody() bool { return slices.ContainsFunc(r.when, condition.readsBody) }
+
+func (c condition) readsBody() bool { return c.kind == fromBody || c.kind == fromInput }

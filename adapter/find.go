@@ -78,6 +78,8 @@ func (in *input) body(name string) (value, bool) {
 		return value{}, false
 	}
 	switch found := found.(type) {
+	case nil:
+		return value{notString: true, null: true}, true
 	case string:
 		return value{text: found}, true
 	case json.Number, bool:

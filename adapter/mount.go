@@ -138,12 +138,6 @@ func newInstance(in Instance, settings map[string]any) *instance {
 		site:   Site{URL: strings.TrimSuffix(in.SiteURL, "/") + "/"},
 		secret: []byte(toText(settings[s.Token.Secret])), lifetime: in.Lifetime, uniform: in.UniformErrors,
 	}
-	if m.lifetime == 0 {
-		m.lifetime, _ = settings[s.Token.Lifetime].(time.Duration)
-	}
-	if m.lifetime == 0 {
-		m.lifetime = defaultLifetime
-	}
 	if s.Rate != nil {
 		if limit, _ := settings[s.Rate.Setting].(int64); limit > 0 {
 			m.rate = newRateLimit(int(limit), s.Rate.Per)

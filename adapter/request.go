@@ -32,6 +32,7 @@ type input struct {
 type value struct {
 	text      string
 	notString bool // an array, an object, null, or a scalar where only strings count
+	null      bool // a field takes it for absent; no other source is asked
 }
 
 // readInput reads the request as the rules say. The outcome is "" when all

@@ -28,6 +28,8 @@ type exchange struct {
 	token string            // as presented
 	from  netip.Addr
 	err   error // for the log
+
+	refused Outcome // of the fields, while the presented token is judged first
 }
 
 var _ http.Handler = (*Adapter)(nil)
@@ -120,22 +122,21 @@ func (x *exchange) choose(m *mounted, r *http.Request) {
 }
 
 // answer finds the outcome of a request, in the order that the contracts
-// know: limit, path and method, key, fields, action.
+// know: path and method, limit, key, fields, action.
 func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, levels [][]*mounted) Outcome {
-	if limit := x.m.rate; limit != nil {
+	m, o := a.pick(w, r, x, levels)
+	if o != "" {
+		return o
+	}
+	if m.redirect {
+		return outcomeRedirect
+	}
+	if limit := m.rate; limit != nil {
 		remaining, ok := limit.take(x.from, x.view.Now)
 		x.view.Rate = RateView{Limit: limit.limit, Remaining: remaining}
 		if !ok {
 			return OutcomeRateLimited
 		}
-	}
-	m, o := a.pick(w, r, x, levels)
-	if o != "" {
-		return o
-	}
-	x.choose(m, r)
-	if m.redirect {
-		return outcomeRedirect
 	}
 	if o := x.read(w, r); o != "" {
 		return o
@@ -143,44 +144,18 @@ func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, le
 	if o := x.checkKey(); o != "" {
 		return o
 	}
-	if o := x.readFields(x.route.fields); o != "" {
-		return o
+	x.refused = x.readFields(x.route.fields)
+	if x.refused != "" && !x.route.presentsToken() {
+		return m.uniformly(x.refused)
 	}
 	x.collectMatch(x.route.fields)
 	return a.act(r.Context(), x)
 }
 
-// pick chooses among the routes at a path: the first that takes the method and
-// whose conditions hold, the nearest level first. A path that is known but not
-// for this method goes no further.
-func (a *Adapter) pick(w http.ResponseWriter, r *http.Request, x *exchange, levels [][]*mounted) (*mounted, Outcome) {
-	for _, level := range levels {
-		taken := false
-		for _, m := range level {
-			if !m.route.takes(r.Method) {
-				continue
-			}
-			taken = true
-			if len(m.route.when) == 0 {
-				return m, ""
-			}
-			x.choose(m, r)
-			if o := x.read(w, r); o != "" {
-				return nil, o
-			}
-			if m.route.meets(x.in, m.settings) {
-				return m, ""
-			}
-		}
-		if !taken {
-			x.choose(level[0], r)
-			if r.Method == http.MethodOptions {
-				return nil, OutcomeOptions
-			}
-			return nil, OutcomeMethodNotAllowed
-		}
-	}
-	return nil, OutcomeNotFound
+// presentsToken reports whether the route acts on a presented token, which is
+// judged before its fields are.
+func (r *preparedRoute) presentsToken() bool {
+	return r.Action == ActionValidate || r.Action == ActionLogout || r.Action == ActionWhoAmI && r.Lookup == nil
 }
 
 // read reads the body once, by the rules of the first route that needs it.

@@ -86,13 +86,14 @@ type Input struct {
 // objects); or one of "body:NAME", "query:NAME", "header:NAME", "cookie:NAME",
 // "basic:username", "basic:password", "bearer" (RFC 6750, section 2.1).
 //
-// Blank is the empty string after normalising. Where it counts that a value
+// A JSON null is as good as absent. Blank is the empty string after
+// normalising. Where it counts that a value
 // is a string, "name[]" in a form or query is an array called "name".
 type Field struct {
 	From      []string `yaml:"from"`       // the first source that has it wins
-	Normalise []string `yaml:"normalise"`  // closed set: trim, trim_right, lower, ossn_input, sha256, md5, "openssl_unsalt:SETTING" (what the function opensslSalted made under that setting; anything else becomes "")
+	Normalise []string `yaml:"normalise"`  // closed set: trim, trim_right, lower, ossn_input, sha256, md5, "openssl_unsalt:SETTING" (what the function opensslSalted made under that setting; anything else becomes ""; while it is empty nothing is done)
 	Missing   Outcome  `yaml:"missing"`    // absent or blank; default invalid_request, "-" for "optional"
-	NotString Outcome  `yaml:"not_string"` // an array, an object, null or (without Input.Scalars) another scalar; default: as Missing
+	NotString Outcome  `yaml:"not_string"` // an array, an object or (without Input.Scalars) another scalar; default: as Missing
 	Default   string   `yaml:"default"`    // a template over .Settings, for an absent optional field
 	Blank     Outcome  `yaml:"blank"`      // the empty string, where it is not as good as absent: another outcome, or "-" for a value like any other
 	Pattern   string   `yaml:"pattern"`    // a regular expression (RE2) that the whole value, if given, must match; otherwise Mismatch
