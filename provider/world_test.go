@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,9 +117,36 @@ func newWorld(t *testing.T, dsn string, change ...func(*provider.Options)) *worl
 		f(&w.options)
 	}
 	w.seedUser(t, hasher)
+	w.seedKeys(t)
 	w.start(t)
 	w.seedClients(t)
 	return w
+}
+
+// firstKeys are made once in a test run: an RSA key takes longer than most tests.
+var firstKeys struct {
+	sync.Mutex
+	keys []provider.KeyRecord
+}
+
+func (w *world) seedKeys(t *testing.T) {
+	t.Helper()
+	firstKeys.Lock()
+	defer firstKeys.Unlock()
+	if firstKeys.keys == nil {
+		_, err := provider.New(t.Context(), w.options)
+		require.NoError(t, err)
+		firstKeys.keys, err = w.store.ListKeys(t.Context())
+		require.NoError(t, err)
+		return
+	}
+	require.NoError(t, w.store.UpdateKeys(t.Context(), func([]provider.KeyRecord) ([]provider.KeyRecord, error) {
+		keys := slices.Clone(firstKeys.keys)
+		for i := range keys {
+			keys[i].CreatedAt, keys[i].ActiveAt = w.clock.Now(), w.clock.Now()
+		}
+		return keys, nil
+	}))
 }
 
 // start makes a provider anew over the same database, as a restart does.
