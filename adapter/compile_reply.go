@@ -74,8 +74,11 @@ func (c *compiler) prepareBody(reply Reply, at []string) *prepTemplate {
 	}
 	var found []inline
 	for _, one := range []inline{
-		{"body", reply.Body, ""}, {"json", reply.JSON, encodeJSON}, {"xml", reply.XML, encodeXML},
-		{"html", reply.HTML, encodeHTML}, {"text", reply.Text, encodeText},
+		{"body", reply.Body, ""},
+		{"json", reply.JSON, encodeJSON},
+		{"xml", reply.XML, encodeXML},
+		{"html", reply.HTML, encodeHTML},
+		{"text", reply.Text, encodeText},
 	} {
 		if one.text != "" {
 			found = append(found, one)

@@ -137,7 +137,7 @@ func (w *jsonWriter) appendContent(b []byte, s string) []byte {
 		case r == '"' || r == '\\' || r == '/' && w.escapeSlash:
 			b = append(b, '\\', byte(r))
 		case r < 0x20:
-			b = appendControl(b, byte(r))
+			b = appendControl(b, r)
 		case r < utf8.RuneSelf:
 			b = append(b, byte(r))
 		case w.ascii || (r == '\u2028' || r == '\u2029') && !w.rawLineSeparators:
@@ -149,7 +149,7 @@ func (w *jsonWriter) appendContent(b []byte, s string) []byte {
 	return b
 }
 
-func appendControl(b []byte, c byte) []byte {
+func appendControl(b []byte, c rune) []byte {
 	switch c {
 	case '\b':
 		return append(b, `\b`...)

@@ -1,17 +1,16 @@
 package adapter
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-
-	"bytes"
-	"mime/multipart"
 )
 
 const (

@@ -119,6 +119,7 @@ func TestEveryReasonHasAReply(t *testing.T) {
 			want = http.StatusTooManyRequests
 		case identity.ReasonInvalidClient:
 			want = http.StatusForbidden
+		default:
 		}
 		require.Equal(t, want, w.Code, reason)
 	}

@@ -44,6 +44,7 @@ func parsePlace(text string, settings map[string]Setting) (place, error) {
 		if name == "username" || name == "password" {
 			return p, nil
 		}
+	case fromBearer:
 	case fromSetting:
 		if settings == nil {
 			return p, fmt.Errorf("%q: a setting is a source in when only", text)

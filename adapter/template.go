@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -52,7 +53,7 @@ func (ts *templates) parse(name, src string, enc encoding) (*prepTemplate, error
 		return nil, err
 	}
 	t := &prepTemplate{name: name, encoding: enc, root: root}
-	done := map[string]bool{}
+	done, includes := map[string]bool{}, map[string][]string{}
 	for todo := []string{name}; len(todo) > 0; todo = todo[1:] {
 		part := todo[0]
 		if done[part] {
@@ -69,13 +70,31 @@ func (ts *templates) parse(name, src string, enc encoding) (*prepTemplate, error
 		if err := w.rewrite(); err != nil {
 			return nil, err
 		}
+		includes[part] = w.includes
 		todo = append(todo, w.includes...)
+	}
+	if circular(includes, name, nil) {
+		return nil, fmt.Errorf("template: %s: it includes itself", name)
 	}
 	if len(root.Templates()) > len(done) {
 		return nil, errDefine(name)
 	}
 	t.constant, t.isConst = constantText(root.Tree)
 	return t, nil
+}
+
+// circular reports whether following the includes from name comes back to a
+// file that is being followed.
+func circular(includes map[string][]string, name string, above []string) bool {
+	if slices.Contains(above, name) {
+		return true
+	}
+	for _, next := range includes[name] {
+		if circular(includes, next, append(above, name)) {
+			return true
+		}
+	}
+	return false
 }
 
 func errDefine(name string) error {

@@ -78,10 +78,19 @@ func TestTemplatesThatCannotBeRight(t *testing.T) {
 
 func TestAnOutputWithoutEndIsCutOff(t *testing.T) {
 	ts := templates{files: map[string]*prepTemplate{}, open: func(string) ([]byte, error) {
-		return []byte(`{{ random 1024 "hex" }}{{ template "self.txt.tmpl" $ }}`), nil
+		return []byte(`{{ range 5000 }}{{ random 1024 "hex" }}{{ end }}`), nil
 	}}
-	parsed, err := ts.file("self.txt.tmpl")
+	parsed, err := ts.file("long.txt.tmpl")
 	require.NoError(t, err)
 	_, err = parsed.render(&View{})
 	require.ErrorContains(t, err, "larger than")
+}
+
+func TestAFileDoesNotIncludeItself(t *testing.T) {
+	ts := templates{files: map[string]*prepTemplate{}, open: func(name string) ([]byte, error) {
+		next := map[string]string{"a.txt.tmpl": "b.txt.tmpl", "b.txt.tmpl": "a.txt.tmpl"}[name]
+		return []byte(`{{ template "` + next + `" $ }}`), nil
+	}}
+	_, err := ts.file("a.txt.tmpl")
+	require.ErrorContains(t, err, "it includes itself")
 }

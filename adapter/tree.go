@@ -10,8 +10,10 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxTreeDepth is how deeply a system's file may nest.
-const maxTreeDepth = 32
+const (
+	maxTreeDepth = 32     // how deeply a system's file may nest
+	maxTreeNodes = 50_000 // how many values it may have, aliases counted as what they stand for
+)
 
 // node is one value of a YAML file that remembers where it stood, so that a
 // mistake found after `extends` was resolved still names its line.
@@ -24,6 +26,7 @@ type node struct {
 	fields map[string]*node // of a map
 	list   []*node          // of a list
 	isList bool
+	size   int // how many values, itself included
 }
 
 func (n *node) isMap() bool  { return n.fields != nil }
@@ -120,6 +123,15 @@ type treeReader struct {
 	problems Problems
 }
 
+// grow counts a child; it reports whether there is room for it.
+func (t *treeReader) grow(n, child *node, at ast.Node) bool {
+	if n.size += child.size; n.size > maxTreeNodes {
+		t.problem(at, "the file has more than %d values", maxTreeNodes)
+		return false
+	}
+	return true
+}
+
 func (t *treeReader) problem(at ast.Node, format string, args ...any) *node {
 	n := &node{file: t.file, line: lineOf(at)}
 	t.problems = append(t.problems, Problem{File: n.file, Line: n.line, Reason: fmt.Sprintf(format, args...)})
@@ -137,7 +149,7 @@ func (t *treeReader) read(a ast.Node, depth int) *node {
 	if depth > maxTreeDepth {
 		return t.problem(a, "nested too deeply")
 	}
-	n := &node{file: t.file, line: lineOf(a)}
+	n := &node{file: t.file, line: lineOf(a), size: 1}
 	switch a := a.(type) {
 	case *ast.MappingNode:
 		return t.readMap(n, a.Values, depth)
@@ -146,7 +158,11 @@ func (t *treeReader) read(a ast.Node, depth int) *node {
 	case *ast.SequenceNode:
 		n.isList = true
 		for _, v := range a.Values {
-			n.list = append(n.list, t.read(v, depth+1))
+			child := t.read(v, depth+1)
+			if !t.grow(n, child, v) {
+				break
+			}
+			n.list = append(n.list, child)
 		}
 	case *ast.AnchorNode:
 		n = t.read(a.Value, depth+1)
@@ -182,6 +198,9 @@ func (t *treeReader) readMap(n *node, values []*ast.MappingValueNode, depth int)
 			moved := *child
 			moved.line = line
 			child = &moved
+		}
+		if !t.grow(n, child, v) {
+			break
 		}
 		n.set(key, child)
 	}

@@ -21,7 +21,7 @@ func BenchmarkLogin(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	send, err := contract.OnStage(s, examples[0].Given)
+	send, err := contract.OnStage(s, examples[0].Given) //nolint:bodyclose // it returns a function
 	if err != nil {
 		b.Fatal(err)
 	}

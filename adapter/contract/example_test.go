@@ -96,7 +96,7 @@ func TestWhatDiffersIsShown(t *testing.T) {
 			e, err := contract.Parse("x.txtar", []byte("S\n-- request --\nGET / HTTP/1.1\n-- response --\n"+c.response))
 			require.NoError(t, err)
 			wrong := contract.Run(t.Context(), *e, func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: c.header, Body: body(c.body)}, nil
+				return &http.Response{StatusCode: http.StatusOK, Header: c.header, Body: body(c.body)}, nil
 			})
 			if c.want == "" {
 				require.Empty(t, wrong)
@@ -124,7 +124,7 @@ func TestReplayTellsWhatIsMissing(t *testing.T) {
 func TestSettingsThatAreMissingAreTold(t *testing.T) {
 	s, err := adapter.Load(os.DirFS("../testdata/systems"), "clinic", "system.yaml")
 	require.NoError(t, err)
-	_, err = contract.OnStage(s, contract.Given{SiteURL: "http://c.example/"})
+	_, err = contract.OnStage(s, contract.Given{SiteURL: "http://c.example/"}) //nolint:bodyclose // it returns a function
 	require.ErrorContains(t, err, "jwt_secret: this setting is required")
 }
 
@@ -137,7 +137,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		_ = contract.Run(t.Context(), *e, func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"X": {string(got)}}, Body: body(string(got))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X": {string(got)}}, Body: body(string(got))}, nil
 		})
 		_, _ = contract.NewStage(e.Given)
 	})

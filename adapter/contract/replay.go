@@ -68,7 +68,7 @@ func (r *Report) replay(ctx context.Context, e *Example) {
 		r.add(e.File, "the folder has no profile %q that loads", e.Given.Profile)
 		return
 	}
-	send, err := OnStage(s, e.Given)
+	send, err := OnStage(s, e.Given) //nolint:bodyclose // it returns a function; Run closes what that returns
 	if err != nil {
 		r.add(e.File, "%s", err)
 		return
