@@ -26,6 +26,7 @@ var shared struct {
 	server  *Server
 	err     error
 	created int
+	free    []string // databases that were emptied
 }
 
 // Postgres returns the DSN of an empty database in a temporary PostgreSQL server that
@@ -41,18 +42,32 @@ func Postgres(t testing.TB) string {
 	if shared.err != nil {
 		giveUp(t, shared.err)
 	}
-	shared.created++
-	name := fmt.Sprintf("keyway_%d", shared.created)
 	server := shared.server
-	if err := server.execute(`CREATE DATABASE ` + name); err != nil {
-		t.Fatalf("create a database: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := server.execute(`DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
-			t.Errorf("drop the database: %v", err)
+	var name string
+	if last := len(shared.free) - 1; last >= 0 {
+		name, shared.free = shared.free[last], shared.free[:last]
+	} else {
+		shared.created++
+		name = fmt.Sprintf("keyway_%d", shared.created)
+		if err := server.execute("postgres", `CREATE DATABASE `+name); err != nil {
+			t.Fatalf("create a database: %v", err)
 		}
-	})
+	}
+	t.Cleanup(func() { recycle(t, server, name) })
 	return server.DSN(name)
+}
+
+// recycle empties a database for the next test. Dropping it would make the
+// server write everything out to the disk.
+func recycle(t testing.TB, server *Server, name string) {
+	t.Helper()
+	if err := server.execute(name, `DROP SCHEMA public CASCADE; CREATE SCHEMA public`); err != nil {
+		t.Errorf("empty the database: %v", err)
+		return
+	}
+	shared.Lock()
+	defer shared.Unlock()
+	shared.free = append(shared.free, name)
 }
 
 // Main runs the tests and then stops the server that [Postgres] started, for use as
@@ -78,11 +93,10 @@ func giveUp(t testing.TB, err error) {
 	t.Fatal(err)
 }
 
-// execute runs one statement outside a transaction.
-func (s *Server) execute(statement string) error {
+func (s *Server) execute(database, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	conn, err := pgx.Connect(ctx, s.DSN(database))
 	if err != nil {
 		return err
 	}

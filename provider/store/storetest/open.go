@@ -15,7 +15,7 @@ func (s *Server) Close() { s.close() }
 // NewDatabase makes an empty database and returns its DSN.
 func (s *Server) NewDatabase() (string, error) {
 	name := "keyway_" + strings.ToLower(rand.Text())
-	if err := s.execute(`CREATE DATABASE ` + name); err != nil {
+	if err := s.execute("postgres", `CREATE DATABASE `+name); err != nil {
 		return "", err
 	}
 	return s.DSN(name), nil

@@ -23,15 +23,16 @@ var errNoPrograms = errors.New("PostgreSQL's server programs (initdb, postgres) 
 	"`make test` installs them where it may, otherwise install the package postgresql")
 
 // keep runs the server ($1) on the directory ($2) until it is told to stop, or until its
-// standard input ends because the test process has died, of whatever cause; then
-// it removes the directory as well.
+// standard input ends because the test process has ended, of whatever cause; then
+// nobody wants the databases any more, and it removes the directory as well.
 const keep = `server=$1 dir=$2; shift 2
 "$server" -D "$dir/data" "$@" >>"$dir/log" 2>&1 &
 pid=$!
 read -r word
-kill -INT $pid
+if [ "$word" = stop ]; then kill -INT $pid; wait $pid; exit; fi
+kill -QUIT $pid
 wait $pid
-[ "$word" = stop ] || rm -rf "$dir"`
+rm -rf "$dir"`
 
 // Server is a temporary PostgreSQL server on loopback.
 type Server struct {
@@ -148,7 +149,7 @@ func (s *Server) Start() error {
 	}
 	s.hold = in
 	for range int(patience / (50 * time.Millisecond)) {
-		if err = s.execute(`SELECT 1`); err == nil {
+		if err = s.execute("postgres", `SELECT 1`); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -164,12 +165,18 @@ func (s *Server) Stop() {
 		return
 	}
 	_, _ = io.WriteString(s.hold, "stop\n")
+	s.wait()
+}
+
+func (s *Server) wait() {
 	_ = s.hold.Close()
 	_ = s.keeper.Wait() // its status is the server's, and of no interest
 	s.keeper = nil
 }
 
 func (s *Server) close() {
-	s.Stop()
+	if s.keeper != nil {
+		s.wait()
+	}
 	_ = os.RemoveAll(s.dir)
 }
