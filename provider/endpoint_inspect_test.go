@@ -141,7 +141,7 @@ func TestUserinfo(t *testing.T) {
 	})
 	t.Run("a client's own token has no person behind it", func(t *testing.T) {
 		own := w.post("/oauth2/token", "app", url.Values{"grant_type": {"client_credentials"}}).str("access_token")
-		wantError(t, w.userinfo(own), 403, "insufficient_scope")
+		wantError(t, w.userinfo(own), 401, "invalid_token")
 	})
 	t.Run("an expired token is invalid_token", func(t *testing.T) {
 		w.clock.add(15 * time.Minute)

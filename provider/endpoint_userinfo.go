@@ -29,7 +29,9 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	switch {
 	case st.Token.Kind != KindAccess:
 		return wireOf("invalid_token", errors.New("not an access token"))
-	case st.Grant.Subject == "" || !slices.Contains(st.scopes(), scopeOpenID):
+	case st.Grant.Subject == "":
+		return wireOf("invalid_token", errors.New("no person behind the token"))
+	case !slices.Contains(st.scopes(), scopeOpenID):
 		return wireOf("insufficient_scope", nil)
 	}
 	if err := p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
