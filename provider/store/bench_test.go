@@ -60,9 +60,6 @@ func BenchmarkIssue(b *testing.B) {
 				s := storetest.Open(b, store.Options{DSN: dsn(b)})
 				var n atomic.Int64
 				b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))
-				if callers == 1 {
-					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-				}
 				b.ResetTimer()
 				before := cpu()
 				if callers == 1 {
