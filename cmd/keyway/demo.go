@@ -129,8 +129,8 @@ func demoClients(issuer string) []config.Client {
 }
 
 const (
-	demoFaveoSecret  = "demo-faveo-jwt-secret-0123456789abcdef0123456789abcdef0123456789ab"
-	demoPayhubSecret = "demo-payhub-jwt-secret-0123456789abcdef0123456789abcdef0123456789a"
+	demoFaveoSecret  = "demo-faveo-jwt-secret-0123456789abcdef0123456789abcdef0123456789ab" //nolint:gosec // public, as the demo says
+	demoPayhubSecret = "demo-payhub-jwt-secret-0123456789abcdef0123456789abcdef0123456789a" //nolint:gosec // public, as the demo says
 	demoOSSNKey      = "0123456789abcdef0123456789abcdef01234567"
 )
 

@@ -60,7 +60,9 @@ func startDemo(t *testing.T) *demo {
 	d := &demo{Dir: t.TempDir(), Stdout: &output{}, Stderr: &output{}}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, []string{"demo", "--listen", "127.0.0.1:0", "--data", d.Dir}, d.Stdout, d.Stderr) }()
+	go func() {
+		done <- run(ctx, []string{"demo", "--listen", "127.0.0.1:0", "--data", d.Dir}, d.Stdout, d.Stderr)
+	}()
 	t.Cleanup(func() {
 		stop()
 		require.Zero(t, <-done, d.Stderr.String())
@@ -100,7 +102,7 @@ func (d *demo) do(t *testing.T, method, path, body string, head ...string) (int,
 	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read from
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, resp.Header, b
