@@ -71,7 +71,7 @@ func (a *Adapter) login(ctx context.Context, x *exchange) Outcome {
 	}
 	token := x.m.system.Token
 	g := provider.PasswordGrant{
-		Client: x.m.client, Credentials: c, AccountSystem: x.m.system.Accounts,
+		Client: x.m.client, Credentials: c, AccountSystem: x.m.accounts,
 		NeedAccount: x.m.system.Login.NeedAccount, Match: x.match, RequestID: x.view.Request.ID,
 		Token: provider.LegacyToken{
 			Format: provider.TokenFormat(token.Format), Upper: token.Upper, Header: token.Header,

@@ -10,7 +10,7 @@ import (
 
 func (x *exchange) query() provider.TokenQuery {
 	return provider.TokenQuery{
-		Client: x.m.client, Token: x.token, AccountSystem: x.m.system.Accounts, RequestID: x.view.Request.ID,
+		Client: x.m.client, Token: x.token, AccountSystem: x.m.accounts, RequestID: x.view.Request.ID,
 		Credentials: identity.Credentials{
 			System: x.m.name, Client: x.m.client, RemoteAddr: x.from, AllowUnverified: x.m.system.Login.AllowUnverified,
 		},
@@ -54,7 +54,7 @@ func (a *Adapter) explain(ctx context.Context, x *exchange, told legacyJWT, err 
 		return o
 	}
 	_, _, err = a.granter.LookupUser(ctx, provider.UserQuery{
-		AccountSystem: x.m.system.Accounts, AccountID: cleanText(told.subject),
+		AccountSystem: x.m.accounts, AccountID: cleanText(told.subject),
 	})
 	switch identity.ReasonOf(err) {
 	case "":
@@ -90,7 +90,7 @@ func (a *Adapter) lookup(ctx context.Context, x *exchange) Outcome {
 			return x.failed(err)
 		}
 	}
-	q := provider.UserQuery{AccountSystem: x.m.system.Accounts, Directory: directory}
+	q := provider.UserQuery{AccountSystem: x.m.accounts, Directory: directory}
 	q.AccountID = x.firstField(x.route.Lookup.AccountID)
 	if q.AccountID == "" {
 		q.Username = x.firstField(x.route.Lookup.LoginName)

@@ -33,6 +33,7 @@ type Instance struct {
 	SiteURL       string  // where the outside sees it, base path included
 	Settings      map[string]any
 	Client        string        // the id of its internal client
+	Accounts      string        // the namespace of accounts, instead of the system's own
 	Directory     string        // instead of the system's own, unless a credential variant names one
 	Lifetime      time.Duration // of access tokens, instead of the setting's; 0 for none
 	UniformErrors bool          // an unknown, unverified, disabled or locked user is answered as a wrong password
@@ -45,6 +46,7 @@ type instance struct {
 	settings  map[string]any
 	site      Site
 	client    string
+	accounts  string
 	directory string
 	secret    []byte // of legacy JWTs
 	lifetime  time.Duration
@@ -81,19 +83,29 @@ func New(o Options) (*Adapter, error) {
 	if a.requestID == nil {
 		a.requestID = func(*http.Request) string { return newRequestID() }
 	}
+	if err := a.mountAll(o.Instances); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Check reports what [New] would find wrong with the instances.
+func Check(instances []Instance) error {
+	a := &Adapter{hosts: map[string]*table{}}
+	return a.mountAll(instances)
+}
+
+func (a *Adapter) mountAll(instances []Instance) error {
 	var problems Problems
 	names := map[string]bool{}
-	for _, in := range o.Instances {
+	for _, in := range instances {
 		if names[in.Name] {
 			problems = append(problems, Problem{Field: in.Name, Reason: "two instances have this name"})
 		}
 		names[in.Name] = true
 		problems = append(problems, a.mount(in)...)
 	}
-	if err := problems.err(); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return problems.err()
 }
 
 func (a *Adapter) mount(in Instance) Problems {
@@ -134,9 +146,13 @@ func (a *Adapter) mount(in Instance) Problems {
 func newInstance(in Instance, settings map[string]any) *instance {
 	s := in.System
 	m := &instance{
-		name: in.Name, system: s, settings: settings, client: in.Client, directory: in.Directory,
+		name: in.Name, system: s, settings: settings, client: in.Client,
+		accounts: in.Accounts, directory: in.Directory,
 		site:   Site{URL: strings.TrimSuffix(in.SiteURL, "/") + "/"},
 		secret: []byte(toText(settings[s.Token.Secret])), lifetime: in.Lifetime, uniform: in.UniformErrors,
+	}
+	if m.accounts == "" {
+		m.accounts = s.Accounts
 	}
 	if s.Rate != nil {
 		if limit, _ := settings[s.Rate.Setting].(int64); limit > 0 {

@@ -114,12 +114,12 @@ func measureSQLite(ctx context.Context, s settings, r *report, dir string) error
 }
 
 func measurePostgres(ctx context.Context, s settings, r *report, dir string) error {
-	pg, err := storetest.OpenServer()
+	pg, err := storetest.OpenServer() //nolint:contextcheck // bounded by itself
 	if err != nil {
 		return err
 	}
 	defer pg.Close()
-	return measureOn(ctx, s, r, "postgres", func(name string) (string, string, error) {
+	return measureOn(ctx, s, r, "postgres", func(name string) (string, string, error) { //nolint:contextcheck // bounded by itself
 		d := filepath.Join(dir, "pg-"+name)
 		dsn, err := pg.NewDatabase()
 		return d, dsn, errors.Join(err, os.MkdirAll(d, 0o700))

@@ -52,7 +52,7 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	instances, err := loadSystems(cfg)
 	if err != nil {
 		problems = append(problems, err)
-	} else if err := checkMounts(instances); err != nil {
+	} else if err := adapter.Check(instances); err != nil {
 		problems = append(problems, err)
 	}
 	examples := 0
@@ -71,5 +71,3 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	_, err = fmt.Fprintf(out, "ok: %d systems configured, %d folders, %d examples replayed\n", len(cfg.Systems), len(names), examples)
 	return err
 }
-
-func checkMounts(instances []adapter.Instance) error { _ = instances; return nil }

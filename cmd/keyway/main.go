@@ -33,7 +33,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 // run is the whole program, for main and for tests.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := rootCommand()
+	root := rootCommand() //nolint:contextcheck // each command has the context of its execution
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

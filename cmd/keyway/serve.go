@@ -111,7 +111,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	if err != nil {
 		return nil, err
 	}
-	p.handler, err = p.routes()
+	p.handler, err = p.routes() //nolint:contextcheck // handlers have their request's
 	return p, err
 }
 

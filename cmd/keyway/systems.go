@@ -136,7 +136,7 @@ func instanceOf(cfg *config.Config, s config.System, system *adapter.System) ada
 	}
 	return adapter.Instance{
 		Name: s.Name, System: system, Host: s.Host, BasePath: s.BasePath, SiteURL: siteURL(cfg, s),
-		Settings: settings, Client: internalClientID(s.Name), Directory: s.Directory,
+		Settings: settings, Client: internalClientID(s.Name), Directory: s.Directory, Accounts: s.Accounts,
 		Lifetime: s.Lifetime, UniformErrors: s.UniformErrors,
 	}
 }
