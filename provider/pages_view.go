@@ -1,0 +1,140 @@
+package provider
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"keyway/provider/identity"
+)
+
+// view is what the templates see: the page's own fields under .Page, and the
+// methods below.
+type view struct {
+	pages   *Pages
+	catalog *catalog
+	Page    Page
+}
+
+// Lang is the language of the page, as a BCP 47 tag.
+func (v *view) Lang() string { return v.catalog.tag.String() }
+
+// Name is the name of the page.
+func (v *view) Name() string { return v.Page.about().name }
+
+// Product is the name at the head of the page.
+func (v *view) Product() string { return v.pages.product }
+
+// T is the text of a key.
+func (v *view) T(key string, args ...any) (string, error) {
+	return v.pages.catalogs.text(v.catalog, key, args...)
+}
+
+// Or is the text of prefix.code, or else of prefix.default.
+func (v *view) Or(prefix, code string, args ...any) (string, error) {
+	if !v.pages.catalogs.has(prefix + "." + code) {
+		code = "default"
+	}
+	return v.T(prefix+"."+code, args...)
+}
+
+// Scope is what a scope lets its client do; a scope of the operator's own is
+// shown as it is, unless the operator's messages have a text for it.
+func (v *view) Scope(scope string) (string, error) {
+	if v.pages.catalogs.has("scope." + scope) {
+		return v.T("scope." + scope)
+	}
+	return v.T("scope.default", scope)
+}
+
+// Time is a time as a person reads it.
+func (v *view) Time(t time.Time) (string, error) { return v.pages.catalogs.at(v.catalog, t) }
+
+// ISO is a time as a program reads it.
+func (v *view) ISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// Asset is the URL of a static file, "" where there is none.
+func (v *view) Asset(name string) string {
+	a := v.pages.assets[name]
+	if a == nil {
+		return ""
+	}
+	return v.pages.base + "/assets/" + name + "?v=" + a.hash
+}
+
+// Path is the URL of one of our own paths.
+func (v *view) Path(path string) string { return v.pages.base + path }
+
+// Host is where a URL leads, as far as a person cares.
+func (v *view) Host(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	if u.Host == "" {
+		return u.Scheme
+	}
+	return u.Host
+}
+
+// Browser is what a User-Agent header says of a browser, for one who looks
+// for the device they know.
+func (v *view) Browser(agent string) (string, error) {
+	name, system := firstIn(agent, browsers), firstIn(agent, platforms)
+	switch {
+	case name != "" && system != "":
+		return v.T("browser.on", name, system)
+	case name+system != "":
+		return name + system, nil
+	}
+	return v.T("browser.unknown")
+}
+
+// mark is what a User-Agent header has in it, and what that means.
+type mark struct{ in, means string }
+
+// browsers are in the order in which they pretend to be each other.
+var browsers = []mark{
+	{"Edg", "Microsoft Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS", "Firefox"},
+	{"CriOS", "Chrome"}, {"HeadlessChrome", "Chromium"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+}
+
+var platforms = []mark{
+	{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"CrOS", "ChromeOS"},
+	{"Mac OS X", "macOS"}, {"Linux", "Linux"},
+}
+
+func firstIn(agent string, marks []mark) string {
+	for _, m := range marks {
+		if strings.Contains(agent, m.in) {
+			return m.means
+		}
+	}
+	return ""
+}
+
+// samplePages have every field filled, and one page each of what templates
+// decide on.
+func samplePages() []Page {
+	visit := Visit{ClientName: "Example", RedirectURI: "https://app.example/callback"}
+	form := Form{Action: "/", CSRF: "csrf", Interaction: "interaction"}
+	user := PageUser{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
+	at := time.Unix(0, 0)
+	pages := []Page{
+		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Fixed: true},
+		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
+		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
+		&LoggedOutPage{}, &LoggedOutPage{Visit: visit},
+		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
+		&AccountPage{Form: form},
+		&AccountPage{
+			Visit: visit, Form: form, User: user, MayChangePassword: true, Failure: "wrong_password", Notice: "session_ended",
+			Sessions: []PageSession{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
+			Consents: []PageConsent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
+		},
+	}
+	for _, r := range identity.Reasons() {
+		pages = append(pages, &LoginPage{Form: form, Failure: r})
+	}
+	return pages
+}
