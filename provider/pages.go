@@ -1,10 +1,6 @@
 package provider
 
-import (
-	"time"
-
-	"keyway/provider/identity"
-)
+import "time"
 
 // Page is what one page shows; the pages are the types of this file. Texts
 // that come from people or clients are given as they are: the renderer
@@ -32,7 +28,11 @@ type Form struct {
 	Action      string // path and query that it is posted to
 	CSRF        string // posted as "csrf"
 	Interaction string // posted as "interaction" unless it is empty
+	Hidden      []PageField
 }
+
+// PageField is a field of a form that the person does not see.
+type PageField struct{ Name, Value string }
 
 // PageUser is the person who is signed in.
 type PageUser struct {
@@ -56,9 +56,9 @@ func (u PageUser) Display() string {
 type LoginPage struct {
 	Visit
 	Form
-	Username string          // what is filled in already: the login hint, or what was tried
-	Fixed    bool            // the person of Username must sign in again; the name cannot be changed
-	Failure  identity.Reason // why the last try failed; "" where there was none
+	Username string // what is filled in already: the login hint, or what was tried
+	Again    bool   // somebody is signed in and must prove it anew
+	Error    string // why the last try failed: "invalid", "locked", "disabled", "unverified", "unavailable", "expired"; "" where there was none
 }
 
 // ConsentPage asks whether the client may have what it asks for. The answer
@@ -93,23 +93,30 @@ type ErrorPage struct {
 	RequestID string
 }
 
-// AccountPage shows the person what there is of them. All its forms are
-// posted to Action with a field "action":
+// FormPostPage sends an authorization response to the client by a form (OAuth
+// 2.0 Form Post Response Mode). A script of ours submits it; without scripts
+// there is a button.
+type FormPostPage struct {
+	Visit
+	Action string // the redirect URI
+	Fields []PageField
+}
+
+// AccountPage shows the person what there is of them. Its forms are posted
+// below /account, each with "csrf":
 //
-//	end_session     and "session", the session's ID
-//	revoke_consent  and "client", the client's ID
-//	sign_out        of this browser
-//	sign_out_all    of everything, everywhere
-//	password        and "current_password", "new_password"; only where MayChangePassword
+//	sessions/end         "id", of the session
+//	signout              of this browser
+//	signout-everywhere   of every session, grant and token
+//	password             "current" and "new"; only where MayChangePassword
 type AccountPage struct {
 	Visit
-	Form
+	CSRF              string
 	User              PageUser
 	Sessions          []PageSession
-	Consents          []PageConsent
 	MayChangePassword bool
-	Failure           string // why the last action failed: "wrong_password", "weak_password", "locked", "rate_limited" or another; "" where it did not
-	Notice            string // what was done: "session_ended", "consent_revoked", "password_changed", "signed_out_elsewhere"; "" for nothing
+	Error             string // why the last action failed: "wrong_password", "weak_password", "locked" or another; "" where it did not
+	Notice            string // what was done: "session_ended", "password_changed"; "" for nothing
 }
 
 // PageSession is one browser in which the person is signed in.
@@ -122,17 +129,10 @@ type PageSession struct {
 	LastSeen  time.Time
 }
 
-// PageConsent is a client that may act for the person.
-type PageConsent struct {
-	ClientID   string
-	ClientName string
-	Scopes     []string
-	Since      time.Time
-}
-
 func (p *LoginPage) about() pageTraits     { return pageTraits{"login", p.Visit} }
 func (p *ConsentPage) about() pageTraits   { return pageTraits{"consent", p.Visit} }
 func (p *LogoutPage) about() pageTraits    { return pageTraits{"logout", p.Visit} }
 func (p *LoggedOutPage) about() pageTraits { return pageTraits{"logged_out", p.Visit} }
 func (p *ErrorPage) about() pageTraits     { return pageTraits{"error", p.Visit} }
+func (p *FormPostPage) about() pageTraits  { return pageTraits{"form_post", p.Visit} }
 func (p *AccountPage) about() pageTraits   { return pageTraits{"account", p.Visit} }

@@ -165,7 +165,7 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 // protect sets the headers that keep a page from being framed, cached, read
 // by other sites, or made to do anything that it does not do itself.
 func protect(h http.Header, redirectURI string) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
 		"base-uri 'none'; frame-ancestors 'none'; form-action 'self'"+formTarget(redirectURI))
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -4,8 +4,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"keyway/provider/identity"
 )
 
 // view is what the templates see: the page's own fields under .Page, and the
@@ -120,21 +118,17 @@ func samplePages() []Page {
 	form := Form{Action: "/", CSRF: "csrf", Interaction: "interaction"}
 	user := PageUser{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)
-	pages := []Page{
-		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Fixed: true},
+	return []Page{
+		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
 		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
 		&LoggedOutPage{}, &LoggedOutPage{Visit: visit},
 		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
-		&AccountPage{Form: form},
+		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []PageField{{"code", "x"}}},
+		&AccountPage{},
 		&AccountPage{
-			Visit: visit, Form: form, User: user, MayChangePassword: true, Failure: "wrong_password", Notice: "session_ended",
+			Visit: visit, CSRF: "csrf", User: user, MayChangePassword: true, Error: "wrong_password", Notice: "session_ended",
 			Sessions: []PageSession{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
-			Consents: []PageConsent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
 		},
 	}
-	for _, r := range identity.Reasons() {
-		pages = append(pages, &LoginPage{Form: form, Failure: r})
-	}
-	return pages
 }
