@@ -71,13 +71,38 @@ type Issue struct {
 	Grace    time.Duration // a rotated token may be presented again for so long
 	Tokens   []TokenRecord // inserted; a refresh token whose hash is there already (a retry within grace) is left as it is
 	Events   []identity.Event
+
+	Code        *CodeRecord // inserted
+	Redeem      *Hash       // the authorization code that is used up by this request
+	Interaction *Hash       // the interaction that ends with this request
+	Consent     *Consent    // remembered, instead of an earlier one
+}
+
+// CodeRecord is one authorization code (RFC 6749, section 4.1.2). It is stored
+// with its grant, so that what ends the grant ends the code.
+type CodeRecord struct {
+	Hash        Hash
+	GrantID     string
+	RedirectURI string // as the request had it; "" when it had none
+	Challenge   string // of PKCE, by S256 (RFC 7636, section 4.2)
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
+	Used        bool
+}
+
+// StoredCode is a code with everything needed to judge it, read at once.
+type StoredCode struct {
+	Code       CodeRecord
+	Grant      GrantRecord
+	UserStatus identity.Status // "" when its user is gone
 }
 
 // TokenStorage stores grants and their tokens.
 type TokenStorage interface {
 	// Issue writes x. It returns [identity.ErrConflict] when x.Rotate was used
 	// before (and the grace is over), its successor was used, or it has
-	// expired, and [identity.ErrNotFound] when the grant is revoked or gone.
+	// expired, when x.Redeem was used or has expired, or when x.Interaction has
+	// ended; and [identity.ErrNotFound] when the grant is revoked or gone.
 	// Rotating also ends the access token paired with the rotated token.
 	Issue(ctx context.Context, x *Issue) error
 	// FindToken returns the token and its grant, whatever their state, or
@@ -90,6 +115,103 @@ type TokenStorage interface {
 	// Revoke revokes what the query selects and returns how many grants that
 	// were live it ended. It is idempotent.
 	Revoke(ctx context.Context, q RevokeQuery) (int, error)
+}
+
+// CodeStorage reads authorization codes; [TokenStorage] writes them.
+type CodeStorage interface {
+	// FindCode returns the code and its grant, whatever their state, or
+	// [identity.ErrNotFound].
+	FindCode(ctx context.Context, h Hash) (*StoredCode, error)
+}
+
+// Interaction is an authorization request while its user signs in and consents.
+type Interaction struct {
+	Hash      Hash      // of its id
+	Browser   Hash      // of the cookie of the browser that began it
+	Query     string    // the request as it came; "" for somebody who came to see the account page
+	Subject   string    // who signed in or decided within it; "" before
+	SignedIn  time.Time // when they signed in within it; zero before
+	Decision  string    // what they decided about consent: "", "allow" or "deny"
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// InteractionStorage stores interactions. What has expired is not there.
+type InteractionStorage interface {
+	AddInteraction(ctx context.Context, i *Interaction) error
+	// FindInteraction returns [identity.ErrNotFound] where there is none.
+	FindInteraction(ctx context.Context, h Hash) (*Interaction, error)
+	// UpdateInteraction stores Subject, SignedIn and Decision;
+	// [identity.ErrNotFound] where there is none.
+	UpdateInteraction(ctx context.Context, i *Interaction) error
+	// EndInteraction returns [identity.ErrNotFound] where it has ended before.
+	EndInteraction(ctx context.Context, h Hash) error
+}
+
+// BrowserSession is a browser in which somebody is signed in.
+type BrowserSession struct {
+	Hash       Hash   // of its cookie
+	ID         string // public: the claim sid
+	Subject    string
+	AMR        []string // RFC 8176
+	UserAgent  string
+	RemoteAddr string
+	AuthTime   time.Time
+	CreatedAt  time.Time
+	SeenAt     time.Time // about the last time that it was used
+	ExpiresAt  time.Time // however much it is used
+
+	UserStatus identity.Status // as storage has it now; not stored here
+}
+
+// SessionStart is what a sign-in with a browser writes, in one transaction.
+type SessionStart struct {
+	Session     BrowserSession
+	Replaces    Hash         // the browser's session until now; zero for none
+	Interaction *Interaction // updated; nil for none
+	Event       identity.Event
+}
+
+// SessionQuery selects browser sessions to end.
+type SessionQuery struct {
+	Subject string
+	ID      string // of one session; "" for all of the subject's
+	Grants  bool   // also revoke every grant of the subject
+	Event   *identity.Event
+}
+
+// SessionStorage stores browser sessions.
+type SessionStorage interface {
+	// StartSession returns [identity.ErrNotFound] where the interaction has ended.
+	StartSession(ctx context.Context, s *SessionStart) error
+	// FindSession returns the session, be it expired or not, or [identity.ErrNotFound].
+	FindSession(ctx context.Context, h Hash) (*BrowserSession, error)
+	// TouchSession notes that the session was used.
+	TouchSession(ctx context.Context, h Hash, at time.Time) error
+	// EndSessions is idempotent.
+	EndSessions(ctx context.Context, q SessionQuery) error
+}
+
+// Consent is what a user allowed a client for good.
+type Consent struct {
+	Subject  string
+	ClientID string
+	Scopes   []string
+	GivenAt  time.Time
+}
+
+// AccountStorage is what a user sees of what is stored about them.
+type AccountStorage interface {
+	// ListSessions returns the browser sessions of a subject that have not
+	// expired, the last one used first.
+	ListSessions(ctx context.Context, subject string) ([]BrowserSession, error)
+	// FindConsent returns [identity.ErrNotFound] where there is none.
+	FindConsent(ctx context.Context, subject, client string) (*Consent, error)
+	// ListConsents returns a subject's consents in the order of the clients' ids.
+	ListConsents(ctx context.Context, subject string) ([]Consent, error)
+	// RevokeConsent forgets the consent and revokes the client's grants of
+	// that subject. It is idempotent.
+	RevokeConsent(ctx context.Context, subject, client string, e *identity.Event) error
 }
 
 // RevokeQuery selects grants to revoke: by exactly one of its first three
@@ -159,6 +281,10 @@ type KeyStorage interface {
 // Storage is all that a [Provider] stores.
 type Storage interface {
 	TokenStorage
+	CodeStorage
+	InteractionStorage
+	SessionStorage
+	AccountStorage
 	ClientStorage
 	ReplayStorage
 	KeyStorage

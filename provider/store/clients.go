@@ -67,7 +67,10 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 		if n == 0 {
 			return identity.ErrNotFound
 		}
-		_, err = s.revoke(ctx, tx, provider.RevokeQuery{ClientID: id, Reason: "client deleted"})
+		if _, err = s.revoke(ctx, tx, provider.RevokeQuery{ClientID: id, Reason: "client deleted"}); err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, `DELETE FROM consent WHERE client_id = $1`, id)
 		return err
 	})
 }

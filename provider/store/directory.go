@@ -93,11 +93,15 @@ func (s *Store) SetStatus(ctx context.Context, subject string, to identity.Statu
 	})
 }
 
-// endGrants revokes the grants of a user who was disabled or deleted.
+// endGrants revokes the grants of a user who was disabled or deleted, and ends
+// their browser sessions.
 func (s *Store) endGrants(ctx context.Context, tx *session, subject string, to identity.Status) error {
 	if to != identity.StatusDisabled && to != identity.StatusDeleted {
 		return nil
 	}
-	_, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: subject, Reason: "user " + string(to)})
+	if _, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: subject, Reason: "user " + string(to)}); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, `DELETE FROM browser_session WHERE subject = $1`, subject)
 	return err
 }

@@ -18,6 +18,9 @@ func (s *Store) Issue(ctx context.Context, x *provider.Issue) error {
 		if err := s.holdGrant(ctx, tx, x); err != nil {
 			return err
 		}
+		if err := spend(ctx, tx, x, s.now()); err != nil {
+			return err
+		}
 		if x.Rotate != nil {
 			if err := rotate(ctx, tx, x, s.now()); err != nil {
 				return err
@@ -30,6 +33,31 @@ func (s *Store) Issue(ctx context.Context, x *provider.Issue) error {
 		}
 		return s.addEvents(ctx, tx, x.Events)
 	})
+}
+
+// spend uses up what a browser's sign-in may use once, and writes what it makes.
+func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
+	if x.Interaction != nil {
+		if err := endInteraction(ctx, tx, *x.Interaction, now); errors.Is(err, identity.ErrNotFound) {
+			return identity.ErrConflict
+		} else if err != nil {
+			return err
+		}
+	}
+	if x.Redeem != nil {
+		if err := redeem(ctx, tx, x, now); err != nil {
+			return err
+		}
+	}
+	if x.Code != nil {
+		if err := addCode(ctx, tx, x.Code); err != nil {
+			return err
+		}
+	}
+	if x.Consent != nil {
+		return saveConsent(ctx, tx, x.Consent)
+	}
+	return nil
 }
 
 // holdGrant inserts the new grant, or touches the one that is there. The touch is

@@ -35,8 +35,8 @@ func (s *Store) Janitor(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Sweep deletes what has expired: grants with their tokens, tokens, remembered
-// identifiers, failed sign-ins and old events. It deletes a few rows at a time, so that
+// Sweep deletes what has expired: grants with their tokens and codes, tokens, remembered
+// identifiers, interactions, browser sessions, failed sign-ins and old events. It deletes a few rows at a time, so that
 // logins pass in between, and does nothing while another replica sweeps.
 func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 	mine, err := s.lease(ctx)
@@ -77,6 +77,10 @@ func (s *Store) dead() []deletion {
 			ORDER BY expires_at LIMIT $3)`, []any{expired, used}},
 		{`DELETE FROM replay WHERE hash IN
 			(SELECT hash FROM replay WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM interaction WHERE hash IN
+			(SELECT hash FROM interaction WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM browser_session WHERE hash IN
+			(SELECT hash FROM browser_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{
 			`DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE id < $1 ORDER BY id LIMIT $2)`,
 			[]any{timePrefix(now.Add(-s.keep.attempts))},

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"keyway/provider"
+)
+
+const sessionColumns = `b.hash, b.id, b.subject, b.amr, b.user_agent, b.remote_addr, b.auth_time, b.created_at, b.seen_at,
+	b.expires_at, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
+
+func scanSession(scan scanFunc) (provider.BrowserSession, error) {
+	var (
+		b     provider.BrowserSession
+		hash  []byte
+		amr   string
+		times [4]int64
+	)
+	err := scan(&hash, &b.ID, &b.Subject, &amr, &b.UserAgent, &b.RemoteAddr, &times[0], &times[1], &times[2], &times[3], &b.UserStatus)
+	if err != nil {
+		return b, err
+	}
+	copy(b.Hash[:], hash)
+	b.AuthTime, b.CreatedAt, b.SeenAt, b.ExpiresAt = instant(times[0]), instant(times[1]), instant(times[2]), instant(times[3])
+	b.AMR, err = list(amr)
+	return b, err
+}
+
+// StartSession implements [provider.SessionStorage].
+func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) error {
+	return s.write(ctx, func(ctx context.Context, tx *session) error {
+		if x.Interaction != nil {
+			if err := updateInteraction(ctx, tx, x.Interaction, s.now()); err != nil {
+				return err
+			}
+		}
+		b := &x.Session
+		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE hash = $1`, x.Replaces[:]); err != nil {
+			return err
+		}
+		_, err := tx.exec(ctx, `INSERT INTO browser_session
+			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
+			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt))
+		if err != nil {
+			return err
+		}
+		return s.addEvent(ctx, tx, &x.Event)
+	})
+}
+
+// FindSession implements [provider.SessionStorage] in one indexed query.
+func (s *Store) FindSession(ctx context.Context, h provider.Hash) (*provider.BrowserSession, error) {
+	var b provider.BrowserSession
+	rctx, cancel, run := s.backend.read(ctx)
+	defer cancel()
+	found := false
+	err := (&session{run: run}).rows(rctx, `SELECT `+sessionColumns+` WHERE b.hash = $1`, []any{h[:]}, func(scan scanFunc) (err error) {
+		found = true
+		b, err = scanSession(scan)
+		return err
+	})
+	return &b, orNotFound(found, err)
+}
+
+// TouchSession implements [provider.SessionStorage].
+func (s *Store) TouchSession(ctx context.Context, h provider.Hash, at time.Time) error {
+	return s.write(ctx, func(ctx context.Context, tx *session) error {
+		_, err := tx.exec(ctx, `UPDATE browser_session SET seen_at = $1 WHERE hash = $2 AND seen_at < $1`, millis(at), h[:])
+		return err
+	})
+}
+
+// EndSessions implements [provider.SessionStorage].
+func (s *Store) EndSessions(ctx context.Context, q provider.SessionQuery) error {
+	if q.Subject == "" {
+		return errors.New("store: browser sessions are ended by their subject")
+	}
+	return s.write(ctx, func(ctx context.Context, tx *session) error {
+		where, args := `subject = $1`, []any{q.Subject}
+		if q.ID != "" {
+			where, args = `subject = $1 AND id = $2`, []any{q.Subject, q.ID}
+		}
+		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE `+where, args...); err != nil {
+			return err
+		}
+		if q.Grants {
+			if _, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: q.Subject, Reason: "signed out everywhere"}); err != nil {
+				return err
+			}
+		}
+		if q.Event == nil {
+			return nil
+		}
+		return s.addEvent(ctx, tx, q.Event)
+	})
+}
+
+// ListSessions implements [provider.AccountStorage].
+func (s *Store) ListSessions(ctx context.Context, subject string) ([]provider.BrowserSession, error) {
+	var all []provider.BrowserSession
+	err := s.readRows(ctx, `SELECT `+sessionColumns+` WHERE b.subject = $1 AND b.expires_at > $2 ORDER BY b.seen_at DESC, b.id`,
+		[]any{subject, millis(s.now())}, func(scan scanFunc) error {
+			b, err := scanSession(scan)
+			all = append(all, b)
+			return err
+		})
+	return all, err
+}
