@@ -1,6 +1,9 @@
 package provider
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Page is what one page shows; the pages are the types of this file. Texts
 // that come from people or clients are given as they are: the renderer
@@ -13,6 +16,7 @@ type Page interface {
 type pageTraits struct {
 	name string // of its template, <name>.html
 	Visit
+	scripts bool // it runs scripts of ours
 }
 
 // Visit is what a page knows of the request of a client that it is part of.
@@ -47,6 +51,14 @@ func (u PageUser) Display() string {
 		if s != "" {
 			return s
 		}
+	}
+	return ""
+}
+
+// Initial is the first letter of [PageUser.Display], in upper case.
+func (u PageUser) Initial() string {
+	for _, r := range u.Display() {
+		return strings.ToUpper(string(r))
 	}
 	return ""
 }
@@ -129,10 +141,12 @@ type PageSession struct {
 	LastSeen  time.Time
 }
 
-func (p *LoginPage) about() pageTraits     { return pageTraits{"login", p.Visit} }
-func (p *ConsentPage) about() pageTraits   { return pageTraits{"consent", p.Visit} }
-func (p *LogoutPage) about() pageTraits    { return pageTraits{"logout", p.Visit} }
-func (p *LoggedOutPage) about() pageTraits { return pageTraits{"logged_out", p.Visit} }
-func (p *ErrorPage) about() pageTraits     { return pageTraits{"error", p.Visit} }
-func (p *FormPostPage) about() pageTraits  { return pageTraits{"form_post", p.Visit} }
-func (p *AccountPage) about() pageTraits   { return pageTraits{"account", p.Visit} }
+func (p *LoginPage) about() pageTraits     { return pageTraits{name: "login", Visit: p.Visit} }
+func (p *ConsentPage) about() pageTraits   { return pageTraits{name: "consent", Visit: p.Visit} }
+func (p *LogoutPage) about() pageTraits    { return pageTraits{name: "logout", Visit: p.Visit} }
+func (p *LoggedOutPage) about() pageTraits { return pageTraits{name: "logged_out", Visit: p.Visit} }
+func (p *ErrorPage) about() pageTraits     { return pageTraits{name: "error", Visit: p.Visit} }
+func (p *FormPostPage) about() pageTraits {
+	return pageTraits{name: "form_post", Visit: p.Visit, scripts: true}
+}
+func (p *AccountPage) about() pageTraits { return pageTraits{name: "account", Visit: p.Visit} }

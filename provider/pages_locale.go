@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ const fallbackLocale = "en"
 // maxLocaleHeader bounds what of Accept-Language and of ui_locales is read, in bytes.
 const maxLocaleHeader = 256
 
-// catalog is the texts of one language, from messages/<tag>.json.
+// catalog is the texts of one language, from messages/<BCP 47 tag>.json.
 type catalog struct {
 	tag   language.Tag
 	texts map[string]string
@@ -32,48 +33,57 @@ type catalogs struct {
 	matcher language.Matcher
 }
 
-func loadCatalogs(files fs.FS) (*catalogs, error) {
-	names, err := fs.Glob(files, "messages/*.json")
-	if err != nil {
-		return nil, err
-	}
-	c := &catalogs{}
+// loadCatalogs reads the texts of all languages. Those of a later tree win,
+// text by text.
+func loadCatalogs(trees ...fs.FS) (*catalogs, error) {
+	texts := map[string]map[string]string{}
 	var problems []error
-	for _, name := range names {
-		one, err := loadCatalog(files, name)
+	for _, tree := range trees {
+		names, err := fs.Glob(tree, "messages/*.json")
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", name, err))
-			continue
+			return nil, err
 		}
-		c.all = append(c.all, one)
+		for _, name := range names {
+			if err := addTexts(texts, tree, name); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", name, err))
+			}
+		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	first := slices.IndexFunc(c.all, func(one catalog) bool { return one.tag.String() == fallbackLocale })
-	if first < 0 {
+	if texts[fallbackLocale] == nil {
 		return nil, errors.New("messages/" + fallbackLocale + ".json is missing")
 	}
-	c.all[0], c.all[first] = c.all[first], c.all[0]
-	tags := make([]language.Tag, 0, len(c.all))
-	for _, one := range c.all {
-		tags = append(tags, one.tag)
+	c := &catalogs{all: []catalog{{tag: language.Make(fallbackLocale), texts: texts[fallbackLocale]}}}
+	tags := []language.Tag{c.all[0].tag}
+	delete(texts, fallbackLocale)
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		c.all = append(c.all, catalog{tag: language.Make(name), texts: texts[name]})
+		tags = append(tags, language.Make(name))
 	}
 	c.matcher = language.NewMatcher(tags)
 	return c, nil
 }
 
-func loadCatalog(files fs.FS, name string) (catalog, error) {
+func addTexts(texts map[string]map[string]string, tree fs.FS, name string) error {
 	tag, err := language.Parse(strings.TrimSuffix(path.Base(name), ".json"))
 	if err != nil {
-		return catalog{}, fmt.Errorf("the name is no language tag: %w", err)
+		return fmt.Errorf("the name is no language tag: %w", err)
 	}
-	b, err := fs.ReadFile(files, name)
+	b, err := fs.ReadFile(tree, name)
 	if err != nil {
-		return catalog{}, err
+		return err
 	}
-	one := catalog{tag: tag}
-	return one, json.Unmarshal(b, &one.texts)
+	var own map[string]string
+	if err := json.Unmarshal(b, &own); err != nil {
+		return err
+	}
+	if texts[tag.String()] == nil {
+		texts[tag.String()] = map[string]string{}
+	}
+	maps.Copy(texts[tag.String()], own)
+	return nil
 }
 
 // pick chooses by ui_locales, then by Accept-Language.

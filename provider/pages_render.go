@@ -32,7 +32,6 @@ type Pages struct {
 	catalogs  *catalogs
 	assets    map[string]*asset // by name, without static/
 	base      string
-	product   string
 }
 
 // asset is a static file.
@@ -46,16 +45,13 @@ type asset struct {
 // that a mistake in the operator's files is found at the start. The error
 // names every one.
 func NewPages(o PagesOptions) (*Pages, error) {
-	files := o.Files
+	files, trees := o.Files, []fs.FS{o.Files}
 	if o.Branding != nil {
-		files = overlay{o.Branding, o.Files}
+		files, trees = overlay{o.Branding, o.Files}, append(trees, o.Branding)
 	}
-	p := &Pages{templates: map[string]*template.Template{}, assets: map[string]*asset{}, base: o.Base, product: o.Product}
-	if p.product == "" {
-		p.product = "Keyway"
-	}
+	p := &Pages{templates: map[string]*template.Template{}, assets: map[string]*asset{}, base: o.Base}
 	var err error
-	if p.catalogs, err = loadCatalogs(files); err != nil {
+	if p.catalogs, err = loadCatalogs(trees...); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	if err := p.loadAssets(files); err != nil {
@@ -155,7 +151,7 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 	if err := t.Execute(&b, v); err != nil {
 		return fmt.Errorf("page %s: %w", traits.name, err)
 	}
-	protect(c.Writer.Header(), traits.RedirectURI)
+	protect(c.Writer.Header(), traits)
 	c.Header("Content-Language", v.Lang())
 	c.Header("Vary", "Accept-Language, Cookie")
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
@@ -164,9 +160,13 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 
 // protect sets the headers that keep a page from being framed, cached, read
 // by other sites, or made to do anything that it does not do itself.
-func protect(h http.Header, redirectURI string) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
-		"base-uri 'none'; frame-ancestors 'none'; form-action 'self'"+formTarget(redirectURI))
+func protect(h http.Header, traits pageTraits) {
+	policy := "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'" +
+		formTarget(traits.RedirectURI)
+	if traits.scripts {
+		policy += "; script-src 'self'"
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// Not no-referrer: with that, browsers send "Origin: null" with our own forms.

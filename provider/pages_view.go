@@ -20,9 +20,6 @@ func (v *view) Lang() string { return v.catalog.tag.String() }
 // Name is the name of the page.
 func (v *view) Name() string { return v.Page.about().name }
 
-// Product is the name at the head of the page.
-func (v *view) Product() string { return v.pages.product }
-
 // T is the text of a key.
 func (v *view) T(key string, args ...any) (string, error) {
 	return v.pages.catalogs.text(v.catalog, key, args...)
