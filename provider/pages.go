@@ -95,10 +95,10 @@ type LoggedOutPage struct {
 	Visit
 }
 
-// ErrorPage says what went wrong, and nothing internal. Code is an OAuth
-// error code, or one of the codes that [ErrorPage] has texts for beside them:
-// "unknown_client", "invalid_redirect_uri", "interaction_expired",
-// "wrong_browser", "not_found". An unknown code gets a general text.
+// ErrorPage says what went wrong, and nothing internal. There are texts for
+// the codes "invalid_client", "invalid_redirect_uri", "interaction_gone",
+// "csrf", "unavailable", "internal", "invalid_logout" and "not_found"; every
+// other code gets a general one.
 type ErrorPage struct {
 	Visit
 	Code      string
@@ -120,15 +120,17 @@ type FormPostPage struct {
 //	sessions/end         "id", of the session
 //	signout              of this browser
 //	signout-everywhere   of every session, grant and token
+//	consents/revoke      "client", the client's ID
 //	password             "current" and "new"; only where MayChangePassword
 type AccountPage struct {
 	Visit
 	CSRF              string
 	User              PageUser
 	Sessions          []PageSession
+	Consents          []PageConsent
 	MayChangePassword bool
 	Error             string // why the last action failed: "wrong_password", "weak_password", "locked" or another; "" where it did not
-	Notice            string // what was done: "session_ended", "password_changed"; "" for nothing
+	Notice            string // what was done: "session_ended", "consent_revoked", "password_changed"; "" for nothing
 }
 
 // PageSession is one browser in which the person is signed in.
@@ -139,6 +141,14 @@ type PageSession struct {
 	Address   string
 	SignedIn  time.Time
 	LastSeen  time.Time
+}
+
+// PageConsent is a client that may act for the person.
+type PageConsent struct {
+	ClientID   string
+	ClientName string
+	Scopes     []string
+	Since      time.Time
 }
 
 func (p *LoginPage) about() pageTraits     { return pageTraits{name: "login", Visit: p.Visit} }

@@ -126,6 +126,7 @@ func samplePages() []Page {
 		&AccountPage{
 			Visit: visit, CSRF: "csrf", User: user, MayChangePassword: true, Error: "wrong_password", Notice: "session_ended",
 			Sessions: []PageSession{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
+			Consents: []PageConsent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
 		},
 	}
 }
