@@ -24,6 +24,7 @@ type Config struct {
 	EventRetention  time.Duration  `yaml:"event_retention" default:"2160h" min:"1h" doc:"How long audit events are kept."`
 	UsersFile       string         `yaml:"users_file" doc:"JSON Lines of users, applied at every start; the format of keyway users import."`
 	TemplatesDir    string         `yaml:"templates_dir" doc:"Folder with legacy systems of your own, one folder each, beside the built-in ones."`
+	BrandingDir     string         `yaml:"branding_dir" doc:"Folder with pages, texts, styles and a logo of your own, which win over the built-in ones file by file and text by text."`
 	Clients         []Client       `yaml:"clients" doc:"OAuth clients, applied at every start."`
 	Systems         []System       `yaml:"systems" doc:"Legacy systems to answer for."`
 }

@@ -40,7 +40,7 @@ func (c *Config) rules(w world) []rule {
 	rs = append(rs, c.databaseRules()...)
 	rs = append(rs,
 		w.fileRule("tls.certificate", t.Certificate), w.fileRule("tls.key", t.Key), w.fileRule("users_file", c.UsersFile),
-		w.folderRule("templates_dir", c.TemplatesDir))
+		w.folderRule("templates_dir", c.TemplatesDir), w.folderRule("branding_dir", c.BrandingDir))
 	return append(append(rs, c.clientRules(w)...), c.systemRules()...)
 }
 
