@@ -74,6 +74,11 @@ func runDemo(ctx context.Context, listen, dir string, stdout, stderr io.Writer) 
 		return err
 	}
 	defer p.close()
+	app, err := newDemoApp(cfg.Issuer)
+	if err != nil {
+		return err
+	}
+	p.handler = app.beside(p.handler)
 	return p.serve(ctx, l, func(net.Addr) { printDemo(stdout, cfg.Issuer) })
 }
 
@@ -117,7 +122,7 @@ func demoClients(issuer string) []config.Client {
 	web.ClientID, web.Name, web.Secret = "demo-web", "Demo web app", config.NewSecret("demo-web-secret-6f1d8f0c2a9b4e7d")
 	web.GrantTypes, web.Scopes = []string{"authorization_code", "refresh_token"}, people
 	web.RedirectURIs = []string{issuer + "/demo/callback", "http://127.0.0.1:8765/callback"}
-	web.PostLogoutRedirectURIs = []string{"http://127.0.0.1:8765/"}
+	web.PostLogoutRedirectURIs = []string{issuer + "/demo", "http://127.0.0.1:8765/"}
 	spa.ClientID, spa.Name, spa.AuthMethod = "demo-spa", "Demo browser app", "none"
 	spa.GrantTypes, spa.Scopes = []string{"authorization_code", "refresh_token"}, people
 	spa.RedirectURIs = []string{"http://127.0.0.1/callback"}

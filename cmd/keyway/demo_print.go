@@ -50,6 +50,7 @@ func demoText() string {
 		"curl -s $U/oauth2/introspect -u demo-service:demo-service-secret-0b9e3c7a51d24f68 -d token=TOKEN\n" +
 		"curl -s $U/oauth2/userinfo -H 'Authorization: Bearer TOKEN'\n" +
 		"curl -s $U/.well-known/openid-configuration\n\n" +
+		"A new app, which signs in by OpenID Connect: $U/demo\nWhat each user sees of themselves: $U/account\n\n" +
 		"Other users: alice (correct-horse), zoe, newbie (unverified), gone (disabled). Ctrl-C ends the demo.\n"
 }
 

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"keyway/config"
+	"keyway/provider"
+	"keyway/templates"
+)
+
+// newPages reads the pages for people, the operator's own files included.
+func newPages(cfg *config.Config) (*provider.Pages, error) {
+	web, err := templates.Web()
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := url.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	o := provider.PagesOptions{Files: web, Base: strings.TrimSuffix(issuer.EscapedPath(), "/")}
+	if cfg.BrandingDir != "" {
+		o.Branding = os.DirFS(cfg.BrandingDir)
+	}
+	pages, err := provider.NewPages(o)
+	if err != nil && cfg.BrandingDir != "" {
+		return nil, fmt.Errorf("branding_dir: %w", err)
+	}
+	return pages, err
+}
