@@ -38,6 +38,10 @@ type Client struct {
 	AccessLifetime    Duration    `json:"access_token_lifetime,omitempty"`
 	RefreshLifetime   Duration    `json:"refresh_token_lifetime,omitempty"`
 
+	// SkipConsent is for the operator's own applications: nobody is asked
+	// whether they may.
+	SkipConsent bool `json:"skip_consent,omitempty"`
+
 	MayIntrospect bool `json:"may_introspect,omitempty"` // any token of this provider, not only its own
 	// MayRevokeLegacy lets it revoke the tokens of legacy systems, whose internal
 	// clients cannot authenticate to do so themselves.

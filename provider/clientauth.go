@@ -31,6 +31,9 @@ func (p *Provider) authenticateClient(ctx context.Context, r *http.Request, form
 	if err != nil {
 		return nil, err
 	}
+	if u := unitFrom(ctx); u != nil {
+		u.caller = c
+	}
 	return c, nil
 }
 

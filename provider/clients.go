@@ -151,7 +151,7 @@ func (c *Client) checkGrants() []error {
 			all = append(all, errors.New("only the client of a legacy system may use the password grant"))
 		case g == grantClientCredentials && (c.Public() || c.Internal()):
 			all = append(all, errors.New("client_credentials needs a client that authenticates"))
-		case !slices.Contains([]string{grantClientCredentials, grantRefresh, grantPassword, "authorization_code"}, g):
+		case !slices.Contains([]string{grantClientCredentials, grantRefresh, grantPassword, grantCode}, g):
 			all = append(all, fmt.Errorf("grant type %q is not known", g))
 		}
 	}

@@ -27,14 +27,22 @@ func newDocument(body []byte) document {
 // RFC 8414, section 2). It names what there is and nothing else.
 type metadata struct {
 	Issuer                    string   `json:"issuer"`
+	Authorization             string   `json:"authorization_endpoint"`
 	Token                     string   `json:"token_endpoint"`
 	Userinfo                  string   `json:"userinfo_endpoint"`
 	JWKS                      string   `json:"jwks_uri"`
 	Introspection             string   `json:"introspection_endpoint"`
 	Revocation                string   `json:"revocation_endpoint"`
+	EndSession                string   `json:"end_session_endpoint"`
 	Scopes                    []string `json:"scopes_supported"`
 	ResponseTypes             []string `json:"response_types_supported"`
+	ResponseModes             []string `json:"response_modes_supported"`
 	GrantTypes                []string `json:"grant_types_supported"`
+	Prompts                   []string `json:"prompt_values_supported"`
+	ChallengeMethods          []string `json:"code_challenge_methods_supported"`
+	ACRs                      []string `json:"acr_values_supported"`
+	Locales                   []string `json:"ui_locales_supported"`
+	IssParameter              bool     `json:"authorization_response_iss_parameter_supported"`
 	SubjectTypes              []string `json:"subject_types_supported"`
 	IDTokenAlgs               []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuth                 []string `json:"token_endpoint_auth_methods_supported"`
@@ -53,15 +61,17 @@ type metadata struct {
 func (p *Provider) newMetadata() (document, error) {
 	confidential := []string{string(AuthSecretBasic), string(AuthSecretPost), string(AuthPrivateKeyJWT)}
 	all := append(confidential[:3:3], string(AuthNone))
-	claims := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "email", "email_verified", "updated_at"}
+	claims := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
 	scopes := []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone, scopeOffline}
 	for _, s := range scopes {
 		claims = append(claims, claimsOf(s)...)
 	}
 	body, err := json.Marshal(metadata{
-		Issuer: p.options.Issuer, Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
+		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
-		Scopes: scopes, ResponseTypes: []string{}, GrantTypes: grantTypes(), SubjectTypes: []string{"public"},
+		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: grantTypes(),
+		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{passwordACR}, Locales: p.options.Pages.Locales(),
+		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
 		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertionAlgs(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertionAlgs(),
 		RevocationAuth: all, RevocationAuthAlgs: assertionAlgs(), Claims: claims,

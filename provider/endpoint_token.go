@@ -20,7 +20,7 @@ type tokenResponse struct {
 	IDToken      any    `json:"id_token,omitempty"`
 }
 
-func grantTypes() []string { return []string{grantClientCredentials, grantRefresh} }
+func grantTypes() []string { return []string{grantCode, grantClientCredentials, grantRefresh} }
 
 // serveToken is the token endpoint (RFC 6749, section 3.2). The password
 // grant is not served here, whatever a client may use.
@@ -84,6 +84,11 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	}
 	if s, ok := ar.Session.(*Session); ok && u.stored == nil {
 		s.idAlg = p.newSession(client).idAlg
+	}
+	if u.code != nil {
+		if err := p.resumeCode(ctx, ar, u); err != nil {
+			return nil, err
+		}
 	}
 	p.applyPolicy(ar, u)
 	return p.respond(ctx, ar, u)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -44,8 +45,16 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err != nil {
 		return outage(err)
 	}
+	claims := userClaims(u, st.scopes())
+	if st.Grant.Origin == grantCode {
+		s, err := ParseSession(st.Grant.Session)
+		if err != nil {
+			return err
+		}
+		maps.Copy(claims, namedClaims(u, s.UserClaims))
+	}
 	noStore(c)
-	writeJSON(c, http.StatusOK, userClaims(u, st.scopes()))
+	writeJSON(c, http.StatusOK, claims)
 	return nil
 }
 
@@ -95,6 +104,19 @@ func bearerToken(c *gin.Context) (string, error) {
 	}
 	return found[0], nil
 }
+
+// namedClaims are those of the names that there is something to say of.
+func namedClaims(u *identity.User, names []string) map[string]any {
+	if len(names) == 0 {
+		return nil
+	}
+	claims := userClaims(u, personalScopes())
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(names, name) })
+	return claims
+}
+
+// personalScopes are the scopes that open claims.
+func personalScopes() []string { return []string{scopeProfile, scopeEmail, scopeAddress, scopePhone} }
 
 // claimsOf lists the stored claims that a scope opens (OpenID Connect Core
 // 1.0, section 5.4).

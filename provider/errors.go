@@ -52,6 +52,14 @@ var descriptions = map[string]string{
 	"invalid_target":          "The requested resource or audience is not known.",
 	"server_error":            "An internal error occurred.",
 	"temporarily_unavailable": "The server cannot answer now; try again later.",
+
+	"unsupported_response_type":         "The response type is not supported.",
+	"login_required":                    "The person has to sign in.",
+	"consent_required":                  "The person has to consent.",
+	"request_not_supported":             "The parameter request is not supported.",
+	"request_uri_not_supported":         "The parameter request_uri is not supported.",
+	"registration_not_supported":        "The parameter registration is not supported.",
+	"unmet_authentication_requirements": "The authentication that is asked for is not offered.",
 }
 
 // rfcCodes maps the codes that fosite invents to those that clients know.
@@ -163,6 +171,22 @@ func writeError(c *gin.Context, e *wireError) {
 		return
 	}
 	writeJSON(c, e.Status, map[string]string{"error": e.Code, "error_description": description})
+}
+
+// writeErrorPage is the one place that writes an error for people. It tells
+// nothing but the code and the request's id.
+func (p *Provider) writeErrorPage(c *gin.Context, e *wireError) {
+	h := c.Writer.Header()
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter)
+	}
+	if e.Allow != "" {
+		h.Set("Allow", e.Allow)
+	}
+	err := p.options.Pages.Render(c, e.Status, &ErrorPage{Code: e.Code, RequestID: c.GetString(requestIDKey)})
+	if err != nil {
+		writeError(c, wireOf("server_error", err))
+	}
 }
 
 // plain keeps what error_description may hold (RFC 6749, section 5.2).

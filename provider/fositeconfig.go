@@ -10,6 +10,7 @@ import (
 	"github.com/ory/fosite"
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	fositeopenid "github.com/ory/fosite/handler/openid"
+	fositepkce "github.com/ory/fosite/handler/pkce"
 	fositejwt "github.com/ory/fosite/token/jwt"
 )
 
@@ -38,7 +39,8 @@ func (p *Provider) compose() {
 		EnforcePKCE:                   true,
 		TokenURL:                      p.url("/oauth2/token"),
 		JWKSFetcherStrategy:           noFetch{},
-		RedirectSecureChecker:         func(context.Context, *url.URL) bool { return false },
+		AuthorizeCodeLifespan:         o.Lifetimes.Code,
+		RedirectSecureChecker:         func(context.Context, *url.URL) bool { return true }, // it is one of the client's, which were checked
 		RefreshTokenScopes:            []string{scopeOffline},
 		JWTScopeClaimKey:              fositejwt.JWTScopeFieldString,
 		ClientSecretsHasher:           p.secrets,
@@ -49,8 +51,18 @@ func (p *Provider) compose() {
 		UserCodeSymbols:               []rune{},
 	}
 	access := &fositeoauth2.HandleHelper{AccessTokenStrategy: p.tokens, AccessTokenStorage: p.fositeStore, Config: config}
-	id := &fositeopenid.IDTokenHandleHelper{IDTokenStrategy: fositeopenid.DefaultStrategy{Signer: p.keys, Config: config}}
+	id := &fositeopenid.IDTokenHandleHelper{IDTokenStrategy: idTokens{provider: p}}
+	code := &fositeoauth2.AuthorizeExplicitGrantHandler{
+		AccessTokenStrategy: p.tokens, RefreshTokenStrategy: p.tokens, AuthorizeCodeStrategy: p.tokens,
+		CoreStorage: p.fositeStore, TokenRevocationStorage: p.fositeStore, Config: config,
+	}
+	pkce := &fositepkce.Handler{AuthorizeCodeStrategy: p.tokens, Storage: p.fositeStore, Config: config}
+	// The order matters: PKCE completes the code. fosite's OpenID handler is not
+	// asked here: what it would check was checked (authorize_request.go).
+	config.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, pkce}
 	config.TokenEndpointHandlers = fosite.TokenEndpointHandlers{
+		code, pkce,
+		&fositeopenid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: p.fositeStore, Config: config, IDTokenHandleHelper: id},
 		&fositeoauth2.ClientCredentialsGrantHandler{HandleHelper: access, Config: config},
 		&fositeoauth2.ResourceOwnerPasswordCredentialsGrantHandler{ //nolint:staticcheck // deprecated for use in the open; ours stays in process
 			HandleHelper: access, ResourceOwnerPasswordCredentialsGrantStorage: p.fositeStore,

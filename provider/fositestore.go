@@ -20,6 +20,8 @@ type unit struct {
 	presented string       // refresh: the token that was presented
 	stored    *StoredToken // refresh: what it is
 	password  *passwordUnit
+	caller    *fositeClient // at the token endpoint: who authenticated
+	code      *codeUnit     // the code that is redeemed
 	requestID string
 }
 
@@ -82,6 +84,9 @@ func (s *fositeStore) CreateAccessTokenSession(ctx context.Context, signature st
 	if u.password != nil {
 		t.Claims = u.password.kept
 	}
+	if u.issue.NewGrant == nil {
+		u.issue.Extend = t.ExpiresAt
+	}
 	u.issue.Tokens = append(u.issue.Tokens, t)
 	return nil
 }
@@ -101,6 +106,8 @@ func (s *fositeStore) CreateRefreshTokenSession(ctx context.Context, signature, 
 	}
 	if g := u.issue.NewGrant; g != nil && g.ExpiresAt.Before(t.ExpiresAt) {
 		g.ExpiresAt = t.ExpiresAt
+	} else if g == nil && u.issue.Extend.Before(t.ExpiresAt) {
+		u.issue.Extend = t.ExpiresAt
 	}
 	u.issue.Tokens = append(u.issue.Tokens, t)
 	return nil

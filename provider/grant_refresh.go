@@ -73,7 +73,7 @@ func (h *refreshHandler) find(ctx context.Context, client *fositeClient, u *unit
 	}
 	now := o.Now()
 	if st.Token.Used && now.Sub(st.Token.FirstUsedAt) >= max(o.Lifetimes.RefreshGrace, 0) {
-		if err := h.provider.endFamily(ctx, st, u.requestID); err != nil {
+		if err := h.provider.endReused(ctx, &st.Grant, refreshReuse, u.requestID); err != nil {
 			return nil, err
 		}
 		return nil, invalidGrant("refresh token was used before")

@@ -17,11 +17,22 @@ const requestIDKey = "request_id"
 const (
 	logClient = "keyway.client_id"
 	logGrant  = "keyway.grant_type"
+	// logRefusal is an error that is told in a redirect or on a page.
+	logRefusal = "keyway.refusal"
 )
 
 // handle wraps a handler: it turns its error into the answer and writes one
 // log line, of which only the fields below can be part.
 func (p *Provider) handle(name string, f func(*gin.Context) error) gin.HandlerFunc {
+	return p.wrapped(name, f, writeError)
+}
+
+// page wraps a handler for people: its errors are a page.
+func (p *Provider) page(name string, f func(*gin.Context) error) gin.HandlerFunc {
+	return p.wrapped(name, f, p.writeErrorPage)
+}
+
+func (p *Provider) wrapped(name string, f func(*gin.Context) error, write func(*gin.Context, *wireError)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.GetString(requestIDKey) == "" {
 			c.Set(requestIDKey, randomID())
@@ -30,7 +41,7 @@ func (p *Provider) handle(name string, f func(*gin.Context) error) gin.HandlerFu
 		err := p.guarded(c, f)
 		if err != nil {
 			e := toWire(err)
-			writeError(c, e)
+			write(c, e)
 			p.logError(c, name, e, err)
 			return
 		}
@@ -58,7 +69,7 @@ func (p *Provider) logError(c *gin.Context, name string, e *wireError, err error
 }
 
 func requestAttrs(c *gin.Context, name string) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs,
 		slog.String("request_id", c.GetString(requestIDKey)),
 		slog.String("endpoint", name),
@@ -70,6 +81,9 @@ func requestAttrs(c *gin.Context, name string) []slog.Attr {
 	}
 	if v := c.GetString(logGrant); v != "" {
 		attrs = append(attrs, slog.String("grant_type", v))
+	}
+	if v := c.GetString(logRefusal); v != "" {
+		attrs = append(attrs, slog.String("refusal", v))
 	}
 	return attrs
 }

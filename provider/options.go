@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -32,8 +34,8 @@ type SecretVerifier interface {
 	Verify(ctx context.Context, c identity.Credential, password string) (ok, rehash bool, err error)
 }
 
-// Options are what a [Provider] needs. Issuer, Storage, Users, SignIn, Gate
-// and Secret have no default.
+// Options are what a [Provider] needs. Issuer, Storage, Users, SignIn, Gate,
+// Secret and Pages have no default.
 type Options struct {
 	Issuer    string // of any host, port and path, without query and fragment
 	Storage   Storage
@@ -47,6 +49,9 @@ type Options struct {
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Keys      KeyPolicy
+	Pages     *Pages                           // what people see
+	Directory string                           // in which people sign in at the login page; default "default"
+	PeerAddr  func(r *http.Request) netip.Addr // who sent a request; default: its peer
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.
@@ -57,6 +62,10 @@ type Lifetimes struct {
 	RefreshMax   time.Duration // of a chain of refresh tokens, from its grant; default 90 d
 	RefreshGrace time.Duration // in which a used refresh token yields its successor again; default 10 s, negative none
 	ClientCache  time.Duration // of clients in memory; default 5 s
+	Code         time.Duration // of authorization codes; default 60 s
+	Interaction  time.Duration // in which a sign-in must be finished; default 30 min
+	SessionIdle  time.Duration // of a browser session that is not used; default 12 h
+	SessionMax   time.Duration // of a browser session, however much it is used; default 7 d
 }
 
 // KeyPolicy says how signing keys come and go. Zero values mean the defaults.
@@ -79,8 +88,8 @@ func (o *Options) complete() error {
 		return fmt.Errorf("issuer %q: must be an http or https URL without user, query and fragment", o.Issuer)
 	case strings.HasSuffix(o.Issuer, "/"):
 		return fmt.Errorf("issuer %q: must not end in a slash", o.Issuer)
-	case o.Storage == nil, o.Users == nil, o.SignIn == nil, o.Gate == nil:
-		return errors.New("storage, users, sign-in and gate must be given")
+	case o.Storage == nil, o.Users == nil, o.SignIn == nil, o.Gate == nil, o.Pages == nil:
+		return errors.New("storage, users, sign-in, gate and pages must be given")
 	case len(o.Secret) < 32:
 		return errors.New("secret: must have at least 32 bytes")
 	case o.Keys.PublishAhead != 0 && o.Keys.PublishAhead < jwksCache:
@@ -91,6 +100,12 @@ func (o *Options) complete() error {
 	}
 	if o.Now == nil {
 		return errors.New("now must be given")
+	}
+	if o.Directory == "" {
+		o.Directory = "default"
+	}
+	if o.PeerAddr == nil {
+		o.PeerAddr = peerAddr
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -107,6 +122,10 @@ func (l *Lifetimes) complete() {
 	orDefault(&l.RefreshMax, 90*24*time.Hour)
 	orDefault(&l.RefreshGrace, 10*time.Second)
 	orDefault(&l.ClientCache, 5*time.Second)
+	orDefault(&l.Code, time.Minute)
+	orDefault(&l.Interaction, 30*time.Minute)
+	orDefault(&l.SessionIdle, 12*time.Hour)
+	orDefault(&l.SessionMax, 7*24*time.Hour)
 }
 
 func (k *KeyPolicy) complete() {
@@ -114,6 +133,14 @@ func (k *KeyPolicy) complete() {
 	orDefault(&k.PublishAhead, 24*time.Hour)
 	orDefault(&k.KeepRetired, 30*24*time.Hour)
 	orDefault(&k.Reload, 5*time.Second)
+}
+
+func peerAddr(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
 }
 
 func orDefault(d *time.Duration, def time.Duration) {

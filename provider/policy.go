@@ -33,7 +33,7 @@ func (p *Provider) newSession(c *fositeClient) *Session {
 func (p *Provider) applyPolicy(ar *fosite.AccessRequest, u *unit) {
 	client, ok := ar.Client.(*fositeClient)
 	session, ours := ar.Session.(*Session)
-	if !ok || !ours || u.stored != nil {
+	if !ok || !ours || u.stored != nil || u.code != nil {
 		return
 	}
 	now := p.options.Now()
@@ -123,10 +123,16 @@ func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *un
 	return response, nil
 }
 
-// lostRotation says invalid_grant where somebody else used the refresh token
-// first, and ends the family if that was reuse.
+// lostRotation says invalid_grant where somebody else used the code or the
+// refresh token first, and ends the family if that was reuse.
 func (p *Provider) lostRotation(ctx context.Context, u *unit) error {
 	err := fosite.ErrInvalidGrant.WithWrap(identity.ErrConflict)
+	if u.code != nil {
+		if revokeErr := p.endReused(ctx, &u.code.stored.Grant, "authorization_code_reuse", u.requestID); revokeErr != nil {
+			return revokeErr
+		}
+		return err
+	}
 	if u.issue.Rotate == nil {
 		return fosite.ErrServerError.WithWrap(identity.ErrConflict)
 	}
@@ -137,22 +143,24 @@ func (p *Provider) lostRotation(ctx context.Context, u *unit) error {
 	case findErr != nil:
 		return outage(findErr)
 	case st.Token.Used:
-		if revokeErr := p.endFamily(ctx, st, u.requestID); revokeErr != nil {
+		if revokeErr := p.endReused(ctx, &st.Grant, refreshReuse, u.requestID); revokeErr != nil {
 			return revokeErr
 		}
 	}
 	return err
 }
 
-// endFamily revokes the grant of a refresh token that was used twice
-// (RFC 9700, section 4.14.2).
-func (p *Provider) endFamily(ctx context.Context, st *StoredToken, requestID string) error {
+const refreshReuse = "refresh_token_reuse"
+
+// endReused revokes the grant of a refresh token or a code that was used twice
+// (RFC 9700, sections 4.14.2 and 2.1.1).
+func (p *Provider) endReused(ctx context.Context, g *GrantRecord, what, requestID string) error {
 	now := p.options.Now()
 	_, err := p.options.Storage.Revoke(ctx, RevokeQuery{
-		GrantID: st.Grant.ID, Reason: "refresh_token_reuse", At: now,
+		GrantID: g.ID, Reason: what, At: now,
 		Event: &identity.Event{
-			At: now, Kind: "refresh_token_reuse", Reason: identity.ReasonInvalidToken, Subject: st.Grant.Subject,
-			System: st.Grant.System, ClientID: st.Grant.ClientID, GrantID: st.Grant.ID, RequestID: requestID,
+			At: now, Kind: what, Reason: identity.ReasonInvalidToken, Subject: g.Subject,
+			System: g.System, ClientID: g.ClientID, GrantID: g.ID, RequestID: requestID,
 		},
 	})
 	return outage(err)

@@ -23,6 +23,7 @@ type Provider struct {
 	secrets     *clientSecrets
 	clients     *clientCache
 	metadata    document
+	base        string // the path of the issuer
 	closed      chan struct{}
 	closing     sync.Once
 
@@ -40,6 +41,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	var err error
 	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
 	p.fositeStore = &fositeStore{provider: p}
+	if u, err := url.Parse(o.Issuer); err == nil { // complete has parsed it before
+		p.base = u.EscapedPath()
+	}
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
@@ -85,10 +89,7 @@ func (p *Provider) Close() error {
 // issuer's path; the metadata document of RFC 8414, section 3.1, also where
 // that inserts it before the path.
 func (p *Provider) Mount(r gin.IRouter) {
-	base := ""
-	if u, err := url.Parse(p.options.Issuer); err == nil { // New has parsed it before
-		base = u.EscapedPath()
-	}
+	base := p.base
 	metadata := p.handle("metadata", p.serveMetadata)
 	r.Any(base+"/.well-known/openid-configuration", metadata)
 	r.Any(base+"/.well-known/oauth-authorization-server", metadata)
@@ -100,6 +101,16 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+"/oauth2/introspect", p.handle("introspect", p.serveIntrospection))
 	r.Any(base+"/oauth2/revoke", p.handle("revoke", p.serveRevocation))
 	r.Any(base+"/oauth2/userinfo", p.handle("userinfo", p.serveUserinfo))
+	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
+	r.Any(base+pathLogin, p.page("login", p.serveLogin))
+	r.Any(base+pathConsent, p.page("consent", p.serveConsent))
+	r.Any(base+pathLogout, p.page("logout", p.serveLogout))
+	r.Any(base+pathAccount, p.page("account", p.serveAccount))
+	r.Any(base+pathAccount+actionEndSession, p.page("account", p.accountAction(p.endOwnSession)))
+	r.Any(base+pathAccount+actionRevokeConsent, p.page("account", p.accountAction(p.revokeConsent)))
+	r.Any(base+pathAccount+actionSignOut, p.page("account", p.accountAction(p.signOut)))
+	r.Any(base+pathAccount+actionSignOutAll, p.page("account", p.accountAction(p.signOutEverywhere)))
+	p.options.Pages.Mount(r)
 }
 
 // Ready reports why the provider could not answer now: it has no signing
@@ -112,6 +123,9 @@ func (p *Provider) Ready(ctx context.Context) error {
 	}
 	return p.options.Storage.Ping(ctx)
 }
+
+// path is the path of one below the issuer.
+func (p *Provider) path(path string) string { return p.base + path }
 
 // url is the absolute URL of a path below the issuer.
 func (p *Provider) url(path string) string { return strings.TrimSuffix(p.options.Issuer, "/") + path }

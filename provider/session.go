@@ -32,6 +32,11 @@ type Session struct {
 	Nonce     string         `json:"nonce,omitempty"`
 	Requested int64          `json:"rat,omitempty"`    // Unix seconds
 	Claims    map[string]any `json:"claims,omitempty"` // further claims of its tokens; never a reserved one
+	SID       string         `json:"sid,omitempty"`    // of the browser session
+	// IDClaims and UserClaims are what the parameter claims named for the ID
+	// token and for userinfo (OpenID Connect Core 1.0, section 5.5).
+	IDClaims   []string `json:"id_claims,omitempty"`
+	UserClaims []string `json:"userinfo_claims,omitempty"`
 	// Unverified says that the legacy system let the user in before the
 	// account was confirmed, so that what follows does not shut them out.
 	Unverified bool `json:"allow_unverified,omitempty"`
@@ -105,6 +110,7 @@ func (s *Session) Clone() fosite.Session {
 	c := *s
 	c.AMR = slices.Clone(s.AMR)
 	c.Claims = maps.Clone(s.Claims)
+	c.IDClaims, c.UserClaims = slices.Clone(s.IDClaims), slices.Clone(s.UserClaims)
 	c.id = nil
 	return &c
 }
@@ -125,6 +131,9 @@ func (s *Session) IDTokenClaims() *fositejwt.IDTokenClaims {
 		AuthenticationContextClassReference: s.ACR,
 		ExpiresAt:                           s.GetExpiresAt(fosite.IDToken),
 		Extra:                               map[string]any{},
+	}
+	if s.SID != "" {
+		s.id.Extra["sid"] = s.SID
 	}
 	return s.id
 }

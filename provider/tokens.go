@@ -41,6 +41,7 @@ type tokenStrategy struct {
 	issuer    string
 	now       func() time.Time
 	successor []byte // the key under which refresh tokens get their successors
+	forms     []byte // the key of what pages' forms carry
 }
 
 var _ fositeoauth2.CoreStrategy = (*tokenStrategy)(nil)
@@ -50,7 +51,11 @@ func newTokenStrategy(o Options, keys *keyring) (*tokenStrategy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}
-	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key}, nil
+	forms, err := hkdf.Key(sha256.New, o.Secret, nil, "keyway forms", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key: %w", err)
+	}
+	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
 }
 
 // scannable completes a token of a prefix and 32 bytes with a checksum, by
@@ -162,15 +167,15 @@ func (s *tokenStrategy) AuthorizeCodeSignature(_ context.Context, token string) 
 	return signatureOf(token)
 }
 
-// errNoCodes says that this provider has no authorization endpoint.
-var errNoCodes = errors.New("authorization codes are not issued")
-
 func (s *tokenStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (token, signature string, err error) {
-	return "", "", errNoCodes
+	token = randomToken(codePrefix)
+	return token, signatureOf(token), nil
 }
 
+// ValidateAuthorizeCode leaves the judgement to [fositeStore.GetAuthorizeCodeSession],
+// which is asked before and knows when the code expires.
 func (s *tokenStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error {
-	return errNoCodes
+	return nil
 }
 
 func (s *tokenStrategy) unexpired(r fosite.Requester, t fosite.TokenType) error {

@@ -1,0 +1,408 @@
+package provider
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	fositejwt "github.com/ory/fosite/token/jwt"
+
+	"keyway/provider/identity"
+)
+
+// Limits of an authorization request, in bytes.
+const (
+	maxAuthorization = 16 << 10
+	maxState         = 4 << 10
+	maxNonce         = 1 << 10
+)
+
+// The values of response_mode, and those of prompt.
+const (
+	modeQuery    = "query"
+	modeFragment = "fragment"
+	modeFormPost = "form_post"
+
+	promptNone    = "none"
+	promptLogin   = "login"
+	promptConsent = "consent"
+	promptSelect  = "select_account"
+)
+
+func responseModes() []string { return []string{modeQuery, modeFragment, modeFormPost} }
+
+func prompts() []string { return []string{promptNone, promptLogin, promptConsent, promptSelect} }
+
+// passwordACR is the one authentication context of the login page.
+const passwordACR = "urn:keyway:password"
+
+// authorization is an authorization request (RFC 6749, section 4.1.1; OpenID
+// Connect Core 1.0, section 3.1.2.1) that was judged by all that it says
+// itself.
+type authorization struct {
+	client   *fositeClient
+	values   url.Values
+	redirect string // where the answer goes
+	mode     string
+	scopes   []string
+	audience []string
+	prompt   []string
+	maxAge   time.Duration // negative: any age will do
+	subject  string        // who must be signed in; "" for anybody
+	// What the parameter claims names for the ID token and for userinfo.
+	idClaims, userClaims []string
+}
+
+// replyError is an error that goes back to the client (RFC 6749, section
+// 4.1.2.1).
+type replyError struct {
+	code  string
+	cause error
+}
+
+func (e *replyError) Error() string { return e.code }
+
+func (e *replyError) Unwrap() error { return e.cause }
+
+func reply(code, cause string) error { return &replyError{code: code, cause: errors.New(cause)} }
+
+// parseAuthorization reads a request. Where it returns a [*replyError], it
+// returns enough of the request to answer; every other error is for the
+// person at the browser, who must not be sent anywhere.
+func (p *Provider) parseAuthorization(ctx context.Context, query string) (*authorization, error) {
+	if len(query) > maxAuthorization {
+		return nil, &wireError{Status: http.StatusRequestURITooLong, Code: "invalid_request", Description: "The request is too long."}
+	}
+	values, formErr := parseForm(query)
+	if formErr != nil {
+		var err error
+		if values, err = url.ParseQuery(query); err != nil {
+			return nil, formErr
+		}
+		for _, name := range []string{"client_id", "redirect_uri"} {
+			if len(values[name]) != 1 {
+				return nil, formErr
+			}
+		}
+	}
+	a := &authorization{values: values, maxAge: -1}
+	if err := p.findReturn(ctx, a); err != nil {
+		return nil, err
+	}
+	if formErr != nil {
+		if len(values["state"]) != 1 {
+			values.Del("state")
+		}
+		values.Del("response_mode")
+		a.mode = modeQuery
+		return a, &replyError{code: "invalid_request", cause: formErr}
+	}
+	for _, judge := range []func(context.Context, *authorization) error{
+		judgeMode, judgeShape, judgePKCE, judgeScopes, judgePrompt, p.judgeHint, judgeClaims,
+	} {
+		if err := judge(ctx, a); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// findReturn finds the client and where its answer goes. Until that is known
+// to be the client's, nobody is redirected.
+func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
+	client, err := p.liveClient(ctx, a.values.Get("client_id"))
+	switch {
+	case errors.Is(err, identity.ErrNotFound), err == nil && client.Internal():
+		return &wireError{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
+	case err != nil:
+		return err
+	}
+	a.client = client
+	asked := a.values.Get("redirect_uri")
+	switch {
+	case asked != "" && mayReturn(client.RedirectURIs, asked):
+		a.redirect = asked
+	case asked == "" && len(client.RedirectURIs) == 1 && !contains(strings.Fields(a.values.Get("scope")), scopeOpenID):
+		a.redirect = client.RedirectURIs[0] // RFC 6749, section 3.1.2.3
+	default:
+		return &wireError{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
+	}
+	return nil
+}
+
+// mayReturn compares URIs as texts (RFC 9700, section 2.1), but for the port of
+// a native app on loopback (RFC 8252, section 7.3).
+func mayReturn(registered []string, asked string) bool {
+	if slices.Contains(registered, asked) {
+		return true
+	}
+	host, path, ok := withoutPort(asked)
+	return ok && slices.ContainsFunc(registered, func(r string) bool {
+		h, p, ok := withoutPort(r)
+		return ok && h == host && p == path
+	})
+}
+
+// withoutPort parts a URI on a loopback address. It reads the text, for
+// parsers differ in what they take for a host.
+func withoutPort(uri string) (host, path string, ok bool) {
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+		rest, found := strings.CutPrefix(uri, host)
+		if !found {
+			continue
+		}
+		if port, found := strings.CutPrefix(rest, ":"); found {
+			rest = strings.TrimLeft(port, "0123456789")
+			if n, err := strconv.ParseUint(port[:len(port)-len(rest)], 10, 16); err != nil || n == 0 {
+				return "", "", false
+			}
+		}
+		if rest != "" && rest[0] != '/' && rest[0] != '?' || strings.Contains(rest, "#") {
+			return "", "", false
+		}
+		return host, rest, true
+	}
+	return "", "", false
+}
+
+func judgeMode(_ context.Context, a *authorization) error {
+	a.mode = modeQuery
+	if mode := a.values.Get("response_mode"); contains(responseModes(), mode) {
+		a.mode = mode
+	} else if mode != "" {
+		return reply("invalid_request", "response_mode is not supported")
+	}
+	return nil
+}
+
+// judgeShape refuses by name what is not supported, rather than half ignore it.
+func judgeShape(_ context.Context, a *authorization) error {
+	v := a.values
+	responseType := v.Get("response_type")
+	switch {
+	case v.Has("request"):
+		return reply("request_not_supported", "request objects are not supported")
+	case v.Has("request_uri"):
+		return reply("request_uri_not_supported", "request objects are not supported")
+	case v.Has("registration"):
+		return reply("registration_not_supported", "self-issued clients are not supported")
+	case responseType == "":
+		return reply("invalid_request", "response_type is missing")
+	case responseType != "code":
+		return reply("unsupported_response_type", "response_type is not code")
+	case !a.client.mayUse(grantCode):
+		return reply("unauthorized_client", "the client may not use authorization codes")
+	case len(v.Get("state")) > maxState:
+		v.Del("state")
+		return reply("invalid_request", "state is too long")
+	case len(v.Get("nonce")) > maxNonce:
+		return reply("invalid_request", "nonce is too long")
+	}
+	return nil
+}
+
+// judgePKCE demands a challenge of everybody (RFC 9700, section 2.1.1).
+func judgePKCE(_ context.Context, a *authorization) error {
+	challenge := a.values.Get("code_challenge")
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
+	switch {
+	case challenge == "":
+		return reply("invalid_request", "code_challenge is missing")
+	case a.values.Get("code_challenge_method") != pkceS256:
+		return reply("invalid_request", "code_challenge_method is not S256")
+	case err != nil || len(sum) != len(Hash{}):
+		return reply("invalid_request", "code_challenge is not the base64url of a SHA-256")
+	}
+	return nil
+}
+
+// judgeScopes grants what the client may ask for, or, when it asks for
+// nothing, all of that but offline access.
+func judgeScopes(_ context.Context, a *authorization) error {
+	asked := strings.Fields(a.values.Get("scope"))
+	if len(asked) == 0 {
+		asked = slices.DeleteFunc(slices.Clone(a.client.Scopes), func(s string) bool { return s == scopeOffline })
+	}
+	for _, s := range asked {
+		switch {
+		case !contains(a.client.Scopes, s):
+			return reply("invalid_scope", "a scope is not one of the client's")
+		case s == scopeOffline && !a.client.mayUse(grantRefresh), contains(a.scopes, s):
+		default:
+			a.scopes = append(a.scopes, s)
+		}
+	}
+	a.audience = a.client.Audience
+	if targets := slices.Concat(a.values["resource"], a.values["audience"]); len(targets) > 0 {
+		if a.audience = targets; slices.ContainsFunc(targets, func(t string) bool { return !contains(a.client.Audience, t) }) {
+			return reply("invalid_target", "a resource is not one of the client's")
+		}
+	}
+	return nil
+}
+
+func judgePrompt(_ context.Context, a *authorization) error {
+	a.prompt = strings.Fields(a.values.Get("prompt"))
+	for _, v := range a.prompt {
+		if !contains(prompts(), v) || v == promptNone && len(a.prompt) > 1 {
+			return reply("invalid_request", "prompt is unknown or contradicts itself")
+		}
+	}
+	if !a.values.Has("max_age") {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(a.values.Get("max_age"), 10, 31)
+	if err != nil {
+		return reply("invalid_request", "max_age is not a number of seconds")
+	}
+	a.maxAge = time.Duration(seconds) * time.Second
+	return nil
+}
+
+func (p *Provider) judgeHint(ctx context.Context, a *authorization) error {
+	hint := a.values.Get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	claims, err := p.readHint(ctx, hint)
+	if err != nil {
+		return &replyError{code: "invalid_request", cause: err}
+	}
+	a.subject = claims.subject
+	return nil
+}
+
+// hintClaims are what an id_token_hint says.
+type hintClaims struct {
+	subject, client, sid string
+}
+
+// readHint reads an ID token that we issued, however long ago, with any key
+// that is still published.
+func (p *Provider) readHint(ctx context.Context, hint string) (hintClaims, error) {
+	t, err := p.keys.Decode(ctx, hint)
+	var invalid *fositejwt.ValidationError
+	const untimely = fositejwt.ValidationErrorExpired | fositejwt.ValidationErrorIssuedAt | fositejwt.ValidationErrorNotValidYet
+	if err != nil && (!errors.As(err, &invalid) || invalid.Errors&^untimely != 0 || t == nil) {
+		return hintClaims{}, errors.New("id_token_hint is not a token of ours")
+	}
+	if typ, _ := t.Header["typ"].(string); typ != "" && typ != "JWT" || t.Claims["iss"] != p.options.Issuer {
+		return hintClaims{}, errors.New("id_token_hint is not an ID token of ours")
+	}
+	var h hintClaims
+	h.subject, _ = t.Claims["sub"].(string)
+	h.sid, _ = t.Claims["sid"].(string)
+	switch aud := t.Claims["aud"].(type) {
+	case string:
+		h.client = aud
+	case []any:
+		if len(aud) == 1 {
+			h.client, _ = aud[0].(string)
+		}
+	}
+	if h.subject == "" || h.client == "" {
+		return hintClaims{}, errors.New("id_token_hint has no subject or no client")
+	}
+	return h, nil
+}
+
+// claimRequest is how one claim is asked for (OpenID Connect Core 1.0, section
+// 5.5.1); null asks for it without more.
+type claimRequest struct {
+	Essential bool  `json:"essential"`
+	Value     any   `json:"value"`
+	Values    []any `json:"values"`
+}
+
+// judgeClaims reads the parameter claims. A client learns of no claim that it
+// could not also ask for by a scope.
+func judgeClaims(_ context.Context, a *authorization) error {
+	var asked struct {
+		IDToken  map[string]*claimRequest `json:"id_token"`
+		Userinfo map[string]*claimRequest `json:"userinfo"`
+	}
+	text := a.values.Get("claims")
+	if text == "" || !contains(a.scopes, scopeOpenID) {
+		return nil
+	}
+	if json.Unmarshal([]byte(text), &asked) != nil {
+		return reply("invalid_request", "claims is malformed")
+	}
+	a.idClaims, a.userClaims = a.allowedClaims(asked.IDToken), a.allowedClaims(asked.Userinfo)
+	for _, sub := range []*claimRequest{asked.IDToken["sub"], asked.Userinfo["sub"]} {
+		if sub == nil || sub.Value == nil {
+			continue
+		}
+		want, ok := sub.Value.(string)
+		if !ok || a.subject != "" && a.subject != want {
+			return reply("invalid_request", "the subject that is asked for contradicts itself")
+		}
+		a.subject = want
+	}
+	acr := asked.IDToken["acr"]
+	if acr == nil || !acr.Essential || acr.Value == nil && len(acr.Values) == 0 {
+		return nil
+	}
+	if acr.Value != passwordACR && !slices.Contains(acr.Values, any(passwordACR)) {
+		return reply("unmet_authentication_requirements", "an essential acr is not one of ours")
+	}
+	return nil
+}
+
+func (a *authorization) allowedClaims(asked map[string]*claimRequest) []string {
+	var names []string
+	for name := range asked {
+		if scope := scopeOf(name); scope != "" && contains(a.client.Scopes, scope) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// scopeOf is the scope that opens a claim, "" where none does.
+func scopeOf(claim string) string {
+	switch claim {
+	case "email", "email_verified":
+		return scopeEmail
+	case "updated_at":
+		return scopeProfile
+	}
+	for _, s := range personalScopes() {
+		if contains(claimsOf(s), claim) {
+			return s
+		}
+	}
+	return ""
+}
+
+// consented are the scopes that the person is asked about: those that are
+// granted, and those that single claims are of.
+func (a *authorization) consented() []string {
+	all := slices.Clone(a.scopes)
+	for _, name := range slices.Concat(a.idClaims, a.userClaims) {
+		if s := scopeOf(name); !contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// visit is what the pages say of the request.
+func (a *authorization) visit() Visit {
+	if a == nil {
+		return Visit{}
+	}
+	name := a.client.Name
+	if name == "" {
+		name = a.client.ID
+	}
+	return Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.redirect}
+}

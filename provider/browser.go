@@ -1,0 +1,225 @@
+package provider
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+// The cookies. The first tells browsers apart, so that what one of them began
+// can only be finished there; the second is the session.
+const (
+	browserCookie = "keyway_browser"
+	sessionCookie = "keyway_session"
+)
+
+// maxUserAgent is how much of User-Agent is kept, in bytes.
+const maxUserAgent = 256
+
+// touchEvery says how stale the last use of a session may be: noting each
+// would make every request a write.
+const touchEvery = 5 * time.Minute
+
+// cookieName adds the prefix by which browsers refuse a cookie that another
+// host or a plain connection planted. Without https they would drop it.
+func (p *Provider) cookieName(name string) string {
+	if p.secure() {
+		return "__Host-" + name
+	}
+	return name
+}
+
+func (p *Provider) secure() bool { return strings.HasPrefix(p.options.Issuer, "https:") }
+
+func (p *Provider) setCookie(c *gin.Context, name, value string) {
+	cookie := &http.Cookie{ //nolint:gosec // Secure wherever there is https
+		Name: p.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode,
+	}
+	if value == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(c.Writer, cookie)
+}
+
+// cookie returns "" where there is none. Two of one name are none: one of
+// them is somebody else's.
+func (p *Provider) cookie(c *gin.Context, name string) string {
+	if all := c.Request.CookiesNamed(p.cookieName(name)); len(all) == 1 && len(all[0].Value) <= 128 {
+		return all[0].Value
+	}
+	return ""
+}
+
+// browser returns what tells this browser from others, and sees to it that
+// there is something.
+func (p *Provider) browser(c *gin.Context) string {
+	value := p.cookie(c, browserCookie)
+	if value == "" {
+		value = c.GetString(browserCookie) // made for this very request before
+	}
+	if value == "" {
+		value = randomID() + randomID()
+		c.Set(browserCookie, value)
+		p.setCookie(c, browserCookie, value)
+	}
+	return value
+}
+
+// formToken is what the forms of a page carry against being posted from
+// elsewhere. It is bound to the browser, the page, and who is signed in.
+func (p *Provider) formToken(c *gin.Context, page string, s *BrowserSession) string {
+	mac := hmac.New(sha256.New, p.tokens.forms)
+	mac.Write([]byte(page + "\x00" + p.browser(c) + "\x00"))
+	if s != nil {
+		mac.Write(s.Hash[:])
+	}
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// checkForm refuses a form that was not made for this browser, this page and
+// this session.
+func (p *Provider) checkForm(c *gin.Context, page, token string, s *BrowserSession) error {
+	if !hmac.Equal([]byte(token), []byte(p.formToken(c, page, s))) {
+		return &wireError{Status: http.StatusForbidden, Code: "csrf", Cause: errors.New("the form was not made for this browser")}
+	}
+	return nil
+}
+
+// session returns the session of the browser, nil where nobody is signed in.
+func (p *Provider) session(c *gin.Context) (*BrowserSession, error) {
+	value := p.cookie(c, sessionCookie)
+	if value == "" {
+		return nil, nil
+	}
+	ctx, now := c.Request.Context(), p.options.Now()
+	s, err := p.options.Storage.FindSession(ctx, HashToken(value))
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, outage(err)
+	case !p.lives(s, now):
+		return nil, nil
+	}
+	err = p.options.Gate.Ask(ctx, identity.Question{Moment: identity.MomentStay, Subject: s.Subject, Status: s.UserStatus})
+	if reason := identity.ReasonOf(err); reason == identity.ReasonUnavailable || reason == identity.ReasonInternal {
+		return nil, err
+	} else if err != nil {
+		return nil, nil //nolint:nilerr // who may not stay is not signed in
+	}
+	if now.Sub(s.SeenAt) >= min(touchEvery, p.options.Lifetimes.SessionIdle/4) {
+		if err := p.options.Storage.TouchSession(ctx, s.Hash, now); err != nil {
+			return nil, outage(err)
+		}
+	}
+	return s, nil
+}
+
+func (p *Provider) lives(s *BrowserSession, now time.Time) bool {
+	return now.Before(s.ExpiresAt) && now.Sub(s.SeenAt) < p.options.Lifetimes.SessionIdle
+}
+
+// signIn starts a session under a new random id (against session fixation).
+// Somebody who signs in once more keeps what is public of it.
+func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction, client string) error {
+	old, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	now, value := p.options.Now(), randomID()+randomID()
+	agent := c.Request.UserAgent()
+	x := &SessionStart{
+		Session: BrowserSession{
+			Hash: HashToken(value), ID: randomID(), Subject: who.User.Subject, AMR: who.AMR, UserAgent: agent[:min(len(agent), maxUserAgent)],
+			AuthTime: who.AuthTime, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(p.options.Lifetimes.SessionMax),
+		},
+		Interaction: i, Event: p.event(c, "login", who.User.Subject),
+	}
+	if len(x.Session.AMR) == 0 {
+		x.Session.AMR = []string{"pwd"}
+	}
+	x.Session.RemoteAddr, x.Event.ClientID, x.Event.Directory = x.Event.RemoteAddr, client, p.options.Directory
+	if old != nil {
+		x.Replaces = old.Hash
+		if old.Subject == who.User.Subject {
+			x.Session.ID, x.Session.CreatedAt = old.ID, old.CreatedAt
+		}
+	}
+	i.Subject, i.SignedIn, i.Decision = who.User.Subject, now, ""
+	err = p.options.Storage.StartSession(c.Request.Context(), x)
+	if errors.Is(err, identity.ErrNotFound) {
+		return interactionGone(err)
+	}
+	if err != nil {
+		return outage(err)
+	}
+	p.setCookie(c, sessionCookie, value)
+	return nil
+}
+
+// event is one that a person at a browser causes.
+func (p *Provider) event(c *gin.Context, kind, subject string) identity.Event {
+	e := identity.Event{At: p.options.Now(), Kind: kind, Subject: subject, RequestID: c.GetString(requestIDKey)}
+	if addr := p.options.PeerAddr(c.Request); addr.IsValid() {
+		e.RemoteAddr = addr.Unmap().String()
+	}
+	return e
+}
+
+// endSession signs the browser out.
+func (p *Provider) endSession(c *gin.Context, s *BrowserSession) error {
+	e := p.event(c, "logout", s.Subject)
+	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: s.ID, Event: &e})
+	if err != nil {
+		return outage(err)
+	}
+	p.setCookie(c, sessionCookie, "")
+	return nil
+}
+
+// beginInteraction stores the request of a person who has to sign in or to
+// decide first, and returns the interaction's id.
+func (p *Provider) beginInteraction(c *gin.Context, query string) (string, error) {
+	now, id := p.options.Now(), randomID()+randomID()
+	err := p.options.Storage.AddInteraction(c.Request.Context(), &Interaction{
+		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
+	})
+	return id, outage(err)
+}
+
+// interaction finds one that this browser began.
+func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) {
+	i, err := p.options.Storage.FindInteraction(c.Request.Context(), HashToken(id))
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, interactionGone(err)
+	}
+	if err != nil {
+		return nil, outage(err)
+	}
+	if HashToken(p.cookie(c, browserCookie)) != i.Browser {
+		return nil, &wireError{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
+	}
+	return i, nil
+}
+
+func interactionGone(cause error) error {
+	return &wireError{Status: http.StatusBadRequest, Code: "interaction_expired", Cause: cause}
+}
+
+// request parses the authorization request of an interaction anew; nil for
+// one that has none.
+func (p *Provider) request(ctx context.Context, i *Interaction) (*authorization, error) {
+	if i.Query == "" {
+		return nil, nil
+	}
+	return p.parseAuthorization(ctx, i.Query)
+}

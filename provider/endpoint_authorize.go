@@ -1,0 +1,301 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/ory/fosite"
+
+	"keyway/provider/identity"
+)
+
+// Where the dispatcher sends the browser.
+const (
+	pathAuthorize = "/oauth2/authorize"
+	pathLogin     = "/login"
+	pathConsent   = "/consent"
+	pathLogout    = "/oauth2/logout"
+	pathAccount   = "/account"
+)
+
+// sign-in is one question after the other: what is still missing?
+type step string
+
+const (
+	stepDone    step = ""
+	stepLogin   step = pathLogin
+	stepConsent step = pathConsent
+)
+
+// serveAuthorize is the authorization endpoint (RFC 6749, section 3.1) and the
+// dispatcher of every sign-in: it looks at what is stored, decides what is
+// missing, and sends the browser there. Each step comes back here.
+func (p *Provider) serveAuthorize(c *gin.Context) error {
+	noStore(c)
+	switch c.Request.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		return p.postedToQuery(c, pathAuthorize)
+	default:
+		return methodNotAllowed("GET, HEAD, POST")
+	}
+	if q := c.Request.URL.Query(); q.Has("interaction") && !q.Has("client_id") {
+		return p.resume(c, q.Get("interaction"))
+	}
+	query := c.Request.URL.RawQuery
+	a, err := p.parseAuthorization(c.Request.Context(), query)
+	if err != nil {
+		return p.refuse(c, a, err)
+	}
+	c.Set(logClient, a.client.ID)
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	next, err := p.missing(c.Request.Context(), a, s, nil)
+	switch {
+	case err != nil:
+		return p.refuse(c, a, err)
+	case next == stepDone:
+		return p.authorize(c, a, s, nil)
+	case contains(a.prompt, promptNone) && next == stepConsent:
+		return p.refuse(c, a, reply("consent_required", "prompt is none and consent is missing"))
+	case contains(a.prompt, promptNone):
+		return p.refuse(c, a, reply("login_required", "prompt is none and nobody fit is signed in"))
+	}
+	id, err := p.beginInteraction(c, query)
+	if err != nil {
+		return err
+	}
+	p.send(c, string(next), id)
+	return nil
+}
+
+// postedToQuery makes a GET of a POST that came from another site, for only
+// with that will the browser send its cookies (SameSite=Lax).
+func (p *Provider) postedToQuery(c *gin.Context, path string) error {
+	values, err := readForm(c)
+	if err != nil {
+		return err
+	}
+	if len(values) > maxAuthorization {
+		return &wireError{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
+	}
+	parsed, err := url.ParseQuery(values)
+	if err != nil {
+		return badRequest("The body is not a well-formed form.")
+	}
+	c.Redirect(http.StatusSeeOther, p.url(path)+"?"+parsed.Encode()) // a repeated parameter stays repeated
+	return nil
+}
+
+// send redirects to a step of an interaction, or back from one. 303 makes a
+// GET of it, without what was posted (RFC 9700, section 4.12).
+func (p *Provider) send(c *gin.Context, path, interaction string) {
+	noStore(c)
+	c.Redirect(http.StatusSeeOther, p.url(path)+"?interaction="+url.QueryEscape(interaction))
+}
+
+// resume goes on with an interaction.
+func (p *Provider) resume(c *gin.Context, id string) error {
+	i, err := p.interaction(c, id)
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	if i.Query == "" {
+		return p.toAccount(c, i, s, id)
+	}
+	a, err := p.request(c.Request.Context(), i)
+	if err != nil {
+		return p.refuseIn(c, a, i, err)
+	}
+	c.Set(logClient, a.client.ID)
+	next, err := p.missing(c.Request.Context(), a, s, i)
+	if err != nil {
+		return p.refuseIn(c, a, i, err)
+	}
+	if next == stepDone {
+		return p.authorize(c, a, s, i)
+	}
+	p.send(c, string(next), id)
+	return nil
+}
+
+// missing decides what has to be done before the request can be granted to the
+// session's user. i is nil while nothing was asked of the person.
+func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSession, i *Interaction) (step, error) {
+	if s == nil {
+		return stepLogin, nil
+	}
+	own := i != nil && i.Subject == s.Subject // what is stored is theirs
+	signedIn := own && !i.SignedIn.IsZero()
+	if a.subject != "" && a.subject != s.Subject {
+		if i != nil && !i.SignedIn.IsZero() {
+			return stepDone, reply("login_required", "somebody else signed in")
+		}
+		return stepLogin, nil
+	}
+	if !signedIn && (contains(a.prompt, promptLogin) || contains(a.prompt, promptSelect) || a.stale(s.AuthTime, p.options.Now())) {
+		return stepLogin, nil
+	}
+	switch {
+	case own && i.Decision == decisionDeny:
+		return stepDone, reply("access_denied", "the person refused")
+	case own && i.Decision == decisionAllow:
+		return stepDone, nil
+	case contains(a.prompt, promptConsent):
+		return stepConsent, nil
+	case a.client.SkipConsent:
+		return stepDone, nil
+	}
+	given, err := p.options.Storage.FindConsent(ctx, s.Subject, a.client.ID)
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return stepConsent, nil
+	case err != nil:
+		return stepDone, outage(err)
+	}
+	if _, ok := narrowed(given.Scopes, a.consented()); !ok {
+		return stepConsent, nil
+	}
+	return stepDone, nil
+}
+
+// stale reports whether the sign-in is older than max_age.
+func (a *authorization) stale(authTime, now time.Time) bool {
+	return a.maxAge >= 0 && now.Sub(authTime) > a.maxAge || a.maxAge == 0
+}
+
+// authorize makes the code and sends it. Everything is written in one
+// transaction, with the end of the interaction.
+func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession, i *Interaction) error {
+	u := &unit{requestID: c.GetString(requestIDKey)}
+	ctx := withUnit(c.Request.Context(), u)
+	code, err := p.makeCode(ctx, a, s)
+	if err != nil {
+		return p.refuseIn(c, a, i, err)
+	}
+	e := p.event(c, "authorization", s.Subject)
+	e.ClientID, e.GrantID = a.client.ID, u.issue.GrantID
+	u.issue.Events = append(u.issue.Events, e)
+	if i != nil {
+		u.issue.Interaction = &i.Hash
+		if i.Decision == decisionAllow {
+			u.issue.Consent = &Consent{Subject: s.Subject, ClientID: a.client.ID, Scopes: a.consented(), GivenAt: p.options.Now()}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	err = p.options.Storage.Issue(ctx, &u.issue)
+	if errors.Is(err, identity.ErrConflict) {
+		return interactionGone(err)
+	}
+	if err != nil {
+		return outage(err)
+	}
+	return p.answer(c, a, url.Values{"code": {code}})
+}
+
+// makeCode lets fosite make the code, of a request that is put together here.
+func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSession) (string, error) {
+	ar := fosite.NewAuthorizeRequest()
+	redirect, err := url.Parse(a.redirect)
+	if err != nil {
+		return "", err
+	}
+	ar.Client, ar.RedirectURI, ar.ResponseTypes, ar.State = a.client, redirect, fosite.Arguments{"code"}, a.values.Get("state")
+	ar.RequestedScope, ar.GrantedScope = a.scopes, a.scopes
+	ar.RequestedAudience, ar.GrantedAudience = a.audience, a.audience
+	ar.Form = url.Values{
+		"redirect_uri": a.values["redirect_uri"], "code_challenge": a.values["code_challenge"], "code_challenge_method": {pkceS256},
+	}
+	session := p.newSession(a.client)
+	session.SetSubject(s.Subject)
+	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, passwordACR, s.ID
+	session.Nonce, session.Requested = a.values.Get("nonce"), p.options.Now().Unix()
+	session.IDClaims, session.UserClaims = a.idClaims, a.userClaims
+	response, err := p.fosite.NewAuthorizeResponse(ctx, ar, session)
+	if err != nil {
+		return "", err
+	}
+	return response.GetCode(), nil
+}
+
+// refuseIn is refuse for a request whose interaction ends with that.
+func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, err error) error {
+	var r *replyError
+	if i != nil && errors.As(err, &r) {
+		ended := p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
+		if errors.Is(ended, identity.ErrNotFound) {
+			return interactionGone(ended)
+		}
+		if ended != nil {
+			return outage(ended)
+		}
+	}
+	return p.refuse(c, a, err)
+}
+
+// refuse tells the client, where err is for it, and else the person.
+func (p *Provider) refuse(c *gin.Context, a *authorization, err error) error {
+	var r *replyError
+	if a == nil || !errors.As(err, &r) {
+		return err
+	}
+	c.Set(logClient, a.client.ID)
+	c.Set(logRefusal, r.code)
+	return p.answer(c, a, url.Values{"error": {r.code}, "error_description": {plain(descriptions[r.code])}})
+}
+
+// answer is the authorization response, which names its issuer (RFC 9207).
+func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) error {
+	values.Set("iss", p.options.Issuer)
+	if state := a.values.Get("state"); state != "" {
+		values.Set("state", state)
+	}
+	noStore(c)
+	c.Header("Referrer-Policy", "no-referrer")
+	switch a.mode {
+	case modeFormPost:
+		page := &FormPostPage{Visit: a.visit(), Action: a.redirect}
+		for name := range values {
+			page.Fields = append(page.Fields, PageField{Name: name, Value: values.Get(name)})
+		}
+		slices.SortFunc(page.Fields, func(x, y PageField) int { return strings.Compare(x.Name, y.Name) })
+		return p.options.Pages.Render(c, http.StatusOK, page)
+	case modeFragment:
+		redirect(c, a.redirect+"#"+values.Encode())
+	default:
+		redirect(c, withQuery(a.redirect, values))
+	}
+	return nil
+}
+
+// redirect sends the browser to a URI as it is registered; the framework would
+// write it anew.
+func redirect(c *gin.Context, uri string) {
+	c.Header("Location", uri)
+	c.Status(http.StatusSeeOther)
+	c.Writer.WriteHeaderNow()
+}
+
+// withQuery adds to the query that a URI has already.
+func withQuery(uri string, values url.Values) string {
+	if len(values) == 0 {
+		return uri
+	}
+	if strings.Contains(uri, "?") {
+		return uri + "&" + values.Encode()
+	}
+	return uri + "?" + values.Encode()
+}

@@ -1,0 +1,239 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+const (
+	decisionAllow = "allow"
+	decisionDeny  = "deny"
+)
+
+// maxUsername is the longest login name that is looked up, in bytes.
+const maxUsername = 512
+
+// serveLogin is the page that asks for a password.
+func (p *Provider) serveLogin(c *gin.Context) error {
+	noStore(c)
+	if c.Request.Method == http.MethodPost {
+		return p.login(c)
+	}
+	id, i, a, err := p.stepOf(c)
+	if i == nil || err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	page := &LoginPage{Again: s != nil}
+	if a != nil {
+		page.Username = a.values.Get("login_hint")
+		if page.Username == "" && !contains(a.prompt, promptSelect) {
+			if page.Username, err = p.usernameOf(c.Request.Context(), a, s); err != nil {
+				return err
+			}
+		}
+	}
+	return p.showLogin(c, http.StatusOK, page, id, a)
+}
+
+// stepOf reads which interaction a step is of. Without an interaction it
+// sends the browser to the account page, which begins one.
+func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization, error) {
+	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
+		return "", nil, nil, methodNotAllowed("GET, HEAD, POST")
+	}
+	id := c.Query("interaction")
+	if id == "" {
+		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
+		return "", nil, nil, nil
+	}
+	return p.open(c, id)
+}
+
+// open finds an interaction and its request. One whose request does not hold
+// any more, because its client was changed, is left to the dispatcher.
+func (p *Provider) open(c *gin.Context, id string) (string, *Interaction, *authorization, error) {
+	i, err := p.interaction(c, id)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	a, err := p.request(c.Request.Context(), i)
+	var r *replyError
+	if errors.As(err, &r) {
+		p.send(c, pathAuthorize, id)
+		return "", nil, nil, nil
+	}
+	return id, i, a, err
+}
+
+// usernameOf is who is expected to sign in anew.
+func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserSession) (string, error) {
+	if s == nil || a.subject != "" && a.subject != s.Subject {
+		return "", nil
+	}
+	u, err := p.options.Users.FindUser(ctx, s.Subject)
+	if errors.Is(err, identity.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", outage(err)
+	}
+	return u.Username(p.options.Directory), nil
+}
+
+func (p *Provider) showLogin(c *gin.Context, status int, page *LoginPage, id string, a *authorization) error {
+	page.Visit = a.visit()
+	page.Form = Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
+	return p.options.Pages.Render(c, status, page)
+}
+
+// login judges a password, through the one way in that there is.
+func (p *Provider) login(c *gin.Context) error {
+	values, err := form(c)
+	if err != nil {
+		return err
+	}
+	id, i, a, err := p.open(c, values.Get("interaction"))
+	if i == nil || err != nil {
+		return err
+	}
+	if err := p.checkForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
+		return err
+	}
+	name := values.Get("username")
+	credentials := identity.Credentials{
+		Directory: p.options.Directory, Username: name, Password: values.Get("password"),
+		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(requestIDKey),
+	}
+	if a != nil {
+		credentials.Client = a.client.ID
+		c.Set(logClient, a.client.ID)
+	}
+	if name == "" || len(name) > maxUsername || credentials.Password == "" {
+		return p.showLogin(c, http.StatusBadRequest, &LoginPage{Username: name[:min(len(name), maxUsername)], Error: "invalid"}, id, a)
+	}
+	who, err := p.options.SignIn.Authenticate(c.Request.Context(), credentials)
+	if err != nil {
+		status, code := loginError(identity.ReasonOf(err))
+		c.Set(logRefusal, code)
+		if status == http.StatusInternalServerError {
+			return err
+		}
+		return p.showLogin(c, status, &LoginPage{Username: name, Error: code}, id, a)
+	}
+	if err := p.signIn(c, who, i, credentials.Client); err != nil {
+		return err
+	}
+	p.send(c, pathAuthorize, id)
+	return nil
+}
+
+// loginError is what the page may say. Who is unknown is told nothing else
+// than who is mistaken.
+func loginError(r identity.Reason) (status int, code string) {
+	switch r {
+	case identity.ReasonLocked:
+		return http.StatusBadRequest, "locked"
+	case identity.ReasonDisabled:
+		return http.StatusBadRequest, "disabled"
+	case identity.ReasonUnverified:
+		return http.StatusBadRequest, "unverified"
+	case identity.ReasonUnavailable, identity.ReasonRateLimited:
+		return http.StatusServiceUnavailable, "unavailable"
+	case identity.ReasonInternal:
+		return http.StatusInternalServerError, "internal"
+	default:
+		return http.StatusBadRequest, "invalid"
+	}
+}
+
+// serveConsent is the page that asks whether a client may.
+func (p *Provider) serveConsent(c *gin.Context) error {
+	noStore(c)
+	var (
+		values url.Values
+		id     string
+		i      *Interaction
+		a      *authorization
+		err    error
+	)
+	if c.Request.Method == http.MethodPost {
+		if values, err = form(c); err != nil {
+			return err
+		}
+		id, i, a, err = p.open(c, values.Get("interaction"))
+	} else {
+		id, i, a, err = p.stepOf(c)
+	}
+	if i == nil || err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	if s == nil || a == nil {
+		p.send(c, pathAuthorize, id)
+		return nil
+	}
+	c.Set(logClient, a.client.ID)
+	if values == nil {
+		return p.showConsent(c, a, s, id)
+	}
+	if err := p.checkForm(c, pathConsent, values.Get("csrf"), s); err != nil {
+		return err
+	}
+	return p.decide(c, i, s, id)
+}
+
+func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSession, id string) error {
+	user, err := p.pageUser(c.Request.Context(), s)
+	if err != nil {
+		return err
+	}
+	return p.options.Pages.Render(c, http.StatusOK, &ConsentPage{
+		Visit: a.visit(), User: user, Scopes: a.consented(),
+		Form: Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
+	})
+}
+
+// decide stores what the person at the page decided; everything that is not
+// yes is no.
+func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id string) error {
+	if i.Subject != s.Subject {
+		i.Subject, i.SignedIn = s.Subject, time.Time{}
+	}
+	i.Decision = decisionDeny
+	if c.Request.PostForm.Get("decision") == decisionAllow {
+		i.Decision = decisionAllow
+	}
+	err := p.options.Storage.UpdateInteraction(c.Request.Context(), i)
+	if errors.Is(err, identity.ErrNotFound) {
+		return interactionGone(err)
+	}
+	if err != nil {
+		return outage(err)
+	}
+	p.send(c, pathAuthorize, id)
+	return nil
+}
+
+// pageUser is how pages name who is signed in.
+func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (PageUser, error) {
+	u, err := p.options.Users.FindUser(ctx, s.Subject)
+	if err != nil {
+		return PageUser{}, outage(err)
+	}
+	name, _ := u.Claims["name"].(string)
+	return PageUser{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}, nil
+}

@@ -1,0 +1,173 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+)
+
+// farewell is a logout request (OpenID Connect RP-Initiated Logout 1.0, section
+// 2) that was judged by all that it says itself.
+type farewell struct {
+	hint    hintClaims
+	client  *fositeClient // who asks; nil where nobody said
+	uri     string        // where the browser goes afterwards; "" for our own page
+	state   string
+	locales string
+}
+
+// serveLogout ends the session of the browser. Without an id_token_hint of the
+// person who is signed in, it asks first: another site may have sent them.
+func (p *Provider) serveLogout(c *gin.Context) error {
+	noStore(c)
+	var values url.Values
+	var err error
+	switch c.Request.Method {
+	case http.MethodGet, http.MethodHead:
+		if values, err = parseForm(c.Request.URL.RawQuery); err != nil {
+			return err
+		}
+	case http.MethodPost:
+		body, err := readForm(c)
+		if err != nil {
+			return err
+		}
+		if values, err = parseForm(body); err != nil {
+			return err
+		}
+		if !values.Has("csrf") {
+			return p.logoutByPost(c, values)
+		}
+	default:
+		return methodNotAllowed("GET, HEAD, POST")
+	}
+	f, err := p.parseFarewell(c.Request.Context(), values)
+	if err != nil {
+		return err
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s == nil:
+		return p.leave(c, f)
+	case values.Has("csrf"):
+		return p.confirmLogout(c, f, s, values)
+	case f.hint.subject == s.Subject:
+		if err := p.endSession(c, s); err != nil {
+			return err
+		}
+		return p.leave(c, f)
+	}
+	return p.askLogout(c, f, s)
+}
+
+// logoutByPost makes a GET of what another site posted, as [Provider.postedToQuery].
+func (p *Provider) logoutByPost(c *gin.Context, values url.Values) error {
+	query := values.Encode()
+	if len(query) > maxAuthorization {
+		return &wireError{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
+	}
+	c.Redirect(http.StatusSeeOther, p.url(pathLogout)+"?"+query)
+	return nil
+}
+
+// parseFarewell judges who asks and where they want to go. A browser is sent to
+// no URI but those that the client registered for this very purpose.
+func (p *Provider) parseFarewell(ctx context.Context, values url.Values) (*farewell, error) {
+	f := &farewell{state: values.Get("state"), locales: values.Get("ui_locales")}
+	id := values.Get("client_id")
+	if hint := values.Get("id_token_hint"); hint != "" {
+		var err error
+		if f.hint, err = p.readHint(ctx, hint); err != nil {
+			return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Cause: err}
+		}
+		if id != "" && id != f.hint.client {
+			return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Cause: errors.New("the hint is of another client")}
+		}
+		id = f.hint.client
+	}
+	if id != "" {
+		client, err := p.liveClient(ctx, id)
+		if errors.Is(err, identity.ErrNotFound) || err == nil && client.Internal() {
+			return nil, &wireError{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.client = client
+	}
+	uri := values.Get("post_logout_redirect_uri")
+	switch {
+	case uri == "" || f.client == nil: // a URI that nobody vouches for is not gone to
+	case slices.Contains(f.client.PostLogoutRedirectURIs, uri):
+		f.uri = uri
+	default:
+		return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("post_logout_redirect_uri is not one of the client's")}
+	}
+	return f, nil
+}
+
+func (f *farewell) visit() Visit {
+	v := Visit{Locales: f.locales, RedirectURI: f.uri}
+	if f.client != nil {
+		if v.ClientName = f.client.Name; v.ClientName == "" {
+			v.ClientName = f.client.ID
+		}
+	}
+	return v
+}
+
+func (p *Provider) askLogout(c *gin.Context, f *farewell, s *BrowserSession) error {
+	user, err := p.pageUser(c.Request.Context(), s)
+	if err != nil {
+		return err
+	}
+	page := &LogoutPage{Visit: f.visit(), User: user}
+	page.Form = Form{Action: p.path(pathLogout), CSRF: p.formToken(c, pathLogout, s)}
+	if f.client != nil {
+		page.Hidden = append(page.Hidden, PageField{"client_id", f.client.ID})
+	}
+	if f.uri != "" {
+		page.Hidden = append(page.Hidden, PageField{"post_logout_redirect_uri", f.uri})
+	}
+	if f.state != "" {
+		page.Hidden = append(page.Hidden, PageField{"state", f.state})
+	}
+	return p.options.Pages.Render(c, http.StatusOK, page)
+}
+
+// confirmLogout does what the person at the page decided.
+func (p *Provider) confirmLogout(c *gin.Context, f *farewell, s *BrowserSession, values url.Values) error {
+	if err := p.checkForm(c, pathLogout, values.Get("csrf"), s); err != nil {
+		return err
+	}
+	if values.Get("decision") != "logout" {
+		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
+		return nil
+	}
+	if err := p.endSession(c, s); err != nil {
+		return err
+	}
+	return p.leave(c, f)
+}
+
+// leave answers somebody who is signed out.
+func (p *Provider) leave(c *gin.Context, f *farewell) error {
+	if f.uri == "" {
+		return p.options.Pages.Render(c, http.StatusOK, &LoggedOutPage{Visit: f.visit()})
+	}
+	query := url.Values{}
+	if f.state != "" {
+		query.Set("state", f.state)
+	}
+	redirect(c, withQuery(f.uri, query))
+	return nil
+}
