@@ -15,6 +15,7 @@ import (
 	fositejwt "github.com/ory/fosite/token/jwt"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // Limits of an authorization request, in bytes.
@@ -396,13 +397,13 @@ func (a *authorization) consented() []string {
 }
 
 // visit is what the pages say of the request.
-func (a *authorization) visit() Visit {
+func (a *authorization) visit() pages.Visit {
 	if a == nil {
-		return Visit{}
+		return pages.Visit{}
 	}
 	name := a.client.Name
 	if name == "" {
 		name = a.client.ID
 	}
-	return Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.redirect}
+	return pages.Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.redirect}
 }

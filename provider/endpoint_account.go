@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // The account page's actions, below its path, and what it says afterwards.
@@ -40,7 +41,7 @@ func (p *Provider) serveAccount(c *gin.Context) error {
 		p.send(c, pathLogin, id)
 		return nil
 	}
-	page := &AccountPage{Visit: Visit{Locales: c.Query("ui_locales")}, CSRF: p.formToken(c, pathAccount, s)}
+	page := &pages.AccountPage{Visit: pages.Visit{Locales: c.Query("ui_locales")}, CSRF: p.formToken(c, pathAccount, s)}
 	if n := c.Query("notice"); n == noticeSession || n == noticeConsent {
 		page.Notice = n
 	}
@@ -64,7 +65,7 @@ func (p *Provider) toAccount(c *gin.Context, i *Interaction, s *BrowserSession, 
 	return nil
 }
 
-func (p *Provider) fillAccount(c *gin.Context, page *AccountPage, s *BrowserSession) (err error) {
+func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *BrowserSession) (err error) {
 	ctx := c.Request.Context()
 	if page.User, err = p.pageUser(ctx, s); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (p *Provider) fillAccount(c *gin.Context, page *AccountPage, s *BrowserSess
 		if !p.lives(b, now) {
 			continue
 		}
-		page.Sessions = append(page.Sessions, PageSession{
+		page.Sessions = append(page.Sessions, pages.Session{
 			ID: b.ID, Current: b.ID == s.ID, UserAgent: b.UserAgent, Address: b.RemoteAddr, SignedIn: b.AuthTime, LastSeen: b.SeenAt,
 		})
 	}
@@ -96,7 +97,7 @@ func (p *Provider) fillAccount(c *gin.Context, page *AccountPage, s *BrowserSess
 		if err == nil && client.Name != "" {
 			name = client.Name
 		}
-		page.Consents = append(page.Consents, PageConsent{ClientID: given.ClientID, ClientName: name, Scopes: given.Scopes, Since: given.GivenAt})
+		page.Consents = append(page.Consents, pages.Consent{ClientID: given.ClientID, ClientName: name, Scopes: given.Scopes, Since: given.GivenAt})
 	}
 	return nil
 }

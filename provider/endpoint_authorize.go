@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // Where the dispatcher sends the browser.
@@ -267,11 +268,11 @@ func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) e
 	c.Header("Referrer-Policy", "no-referrer")
 	switch a.mode {
 	case modeFormPost:
-		page := &FormPostPage{Visit: a.visit(), Action: a.redirect}
+		page := &pages.FormPostPage{Visit: a.visit(), Action: a.redirect}
 		for name := range values {
-			page.Fields = append(page.Fields, PageField{Name: name, Value: values.Get(name)})
+			page.Fields = append(page.Fields, pages.Field{Name: name, Value: values.Get(name)})
 		}
-		slices.SortFunc(page.Fields, func(x, y PageField) int { return strings.Compare(x.Name, y.Name) })
+		slices.SortFunc(page.Fields, func(x, y pages.Field) int { return strings.Compare(x.Name, y.Name) })
 		return p.options.Pages.Render(c, http.StatusOK, page)
 	case modeFragment:
 		redirect(c, a.redirect+"#"+values.Encode())

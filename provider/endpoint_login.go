@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 const (
@@ -34,7 +35,7 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	page := &LoginPage{Again: s != nil}
+	page := &pages.LoginPage{Again: s != nil}
 	if a != nil {
 		page.Username = a.values.Get("login_hint")
 		if page.Username == "" && !contains(a.prompt, promptSelect) {
@@ -91,9 +92,9 @@ func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserS
 	return u.Username(p.options.Directory), nil
 }
 
-func (p *Provider) showLogin(c *gin.Context, status int, page *LoginPage, id string, a *authorization) error {
+func (p *Provider) showLogin(c *gin.Context, status int, page *pages.LoginPage, id string, a *authorization) error {
 	page.Visit = a.visit()
-	page.Form = Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
+	page.Form = pages.Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
 	return p.options.Pages.Render(c, status, page)
 }
 
@@ -120,7 +121,7 @@ func (p *Provider) login(c *gin.Context) error {
 		c.Set(logClient, a.client.ID)
 	}
 	if name == "" || len(name) > maxUsername || credentials.Password == "" {
-		return p.showLogin(c, http.StatusBadRequest, &LoginPage{Username: name[:min(len(name), maxUsername)], Error: "invalid"}, id, a)
+		return p.showLogin(c, http.StatusBadRequest, &pages.LoginPage{Username: name[:min(len(name), maxUsername)], Error: "invalid"}, id, a)
 	}
 	who, err := p.options.SignIn.Authenticate(c.Request.Context(), credentials)
 	if err != nil {
@@ -129,7 +130,7 @@ func (p *Provider) login(c *gin.Context) error {
 		if status == http.StatusInternalServerError {
 			return err
 		}
-		return p.showLogin(c, status, &LoginPage{Username: name, Error: code}, id, a)
+		return p.showLogin(c, status, &pages.LoginPage{Username: name, Error: code}, id, a)
 	}
 	if err := p.signIn(c, who, i, credentials.Client); err != nil {
 		return err
@@ -201,9 +202,9 @@ func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSessi
 	if err != nil {
 		return err
 	}
-	return p.options.Pages.Render(c, http.StatusOK, &ConsentPage{
+	return p.options.Pages.Render(c, http.StatusOK, &pages.ConsentPage{
 		Visit: a.visit(), User: user, Scopes: a.consented(),
-		Form: Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
+		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
 	})
 }
 
@@ -229,11 +230,11 @@ func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id 
 }
 
 // pageUser is how pages name who is signed in.
-func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (PageUser, error) {
+func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (pages.User, error) {
 	u, err := p.options.Users.FindUser(ctx, s.Subject)
 	if err != nil {
-		return PageUser{}, outage(err)
+		return pages.User{}, outage(err)
 	}
 	name, _ := u.Claims["name"].(string)
-	return PageUser{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}, nil
+	return pages.User{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // farewell is a logout request (OpenID Connect RP-Initiated Logout 1.0, section
@@ -115,8 +116,8 @@ func (p *Provider) parseFarewell(ctx context.Context, values url.Values) (*farew
 	return f, nil
 }
 
-func (f *farewell) visit() Visit {
-	v := Visit{Locales: f.locales, RedirectURI: f.uri}
+func (f *farewell) visit() pages.Visit {
+	v := pages.Visit{Locales: f.locales, RedirectURI: f.uri}
 	if f.client != nil {
 		if v.ClientName = f.client.Name; v.ClientName == "" {
 			v.ClientName = f.client.ID
@@ -130,16 +131,16 @@ func (p *Provider) askLogout(c *gin.Context, f *farewell, s *BrowserSession) err
 	if err != nil {
 		return err
 	}
-	page := &LogoutPage{Visit: f.visit(), User: user}
-	page.Form = Form{Action: p.path(pathLogout), CSRF: p.formToken(c, pathLogout, s)}
+	page := &pages.LogoutPage{Visit: f.visit(), User: user}
+	page.Form = pages.Form{Action: p.path(pathLogout), CSRF: p.formToken(c, pathLogout, s)}
 	if f.client != nil {
-		page.Hidden = append(page.Hidden, PageField{"client_id", f.client.ID})
+		page.Hidden = append(page.Hidden, pages.Field{Name: "client_id", Value: f.client.ID})
 	}
 	if f.uri != "" {
-		page.Hidden = append(page.Hidden, PageField{"post_logout_redirect_uri", f.uri})
+		page.Hidden = append(page.Hidden, pages.Field{Name: "post_logout_redirect_uri", Value: f.uri})
 	}
 	if f.state != "" {
-		page.Hidden = append(page.Hidden, PageField{"state", f.state})
+		page.Hidden = append(page.Hidden, pages.Field{Name: "state", Value: f.state})
 	}
 	return p.options.Pages.Render(c, http.StatusOK, page)
 }
@@ -162,7 +163,7 @@ func (p *Provider) confirmLogout(c *gin.Context, f *farewell, s *BrowserSession,
 // leave answers somebody who is signed out.
 func (p *Provider) leave(c *gin.Context, f *farewell) error {
 	if f.uri == "" {
-		return p.options.Pages.Render(c, http.StatusOK, &LoggedOutPage{Visit: f.visit()})
+		return p.options.Pages.Render(c, http.StatusOK, &pages.LoggedOutPage{Visit: f.visit()})
 	}
 	query := url.Values{}
 	if f.state != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // wireError is an error as an OAuth endpoint answers it (RFC 6749, section
@@ -183,7 +184,7 @@ func (p *Provider) writeErrorPage(c *gin.Context, e *wireError) {
 	if e.Allow != "" {
 		h.Set("Allow", e.Allow)
 	}
-	err := p.options.Pages.Render(c, e.Status, &ErrorPage{Code: e.Code, RequestID: c.GetString(requestIDKey)})
+	err := p.options.Pages.Render(c, e.Status, &pages.ErrorPage{Code: e.Code, RequestID: c.GetString(requestIDKey)})
 	if err != nil {
 		writeError(c, wireOf("server_error", err))
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 )
 
 // Gate is what the provider asks of [identity.Gate] before it goes on letting
@@ -49,7 +50,7 @@ type Options struct {
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Keys      KeyPolicy
-	Pages     *Pages                           // what people see
+	Pages     *pages.Pages                     // what people see
 	Directory string                           // in which people sign in at the login page; default "default"
 	PeerAddr  func(r *http.Request) netip.Addr // who sent a request; default: its peer
 }

@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"keyway/config"
-	"keyway/provider"
+	"keyway/provider/pages"
 	"keyway/templates"
 )
 
 // newPages reads the pages for people, the operator's own files included.
-func newPages(cfg *config.Config) (*provider.Pages, error) {
+func newPages(cfg *config.Config) (*pages.Pages, error) {
 	web, err := templates.Web()
 	if err != nil {
 		return nil, err
@@ -21,13 +21,13 @@ func newPages(cfg *config.Config) (*provider.Pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	o := provider.PagesOptions{Files: web, Base: strings.TrimSuffix(issuer.EscapedPath(), "/")}
+	o := pages.Options{Files: web, Base: strings.TrimSuffix(issuer.EscapedPath(), "/")}
 	if cfg.BrandingDir != "" {
 		o.Branding = os.DirFS(cfg.BrandingDir)
 	}
-	pages, err := provider.NewPages(o)
+	site, err := pages.New(o)
 	if err != nil && cfg.BrandingDir != "" {
 		return nil, fmt.Errorf("branding_dir: %w", err)
 	}
-	return pages, err
+	return site, err
 }

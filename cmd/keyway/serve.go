@@ -204,10 +204,14 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	site, err := newPages(p.cfg)
+	if err != nil {
+		return nil, err
+	}
 	t := p.cfg.Tokens
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
-		Secret: secret, Now: p.now, Log: p.log,
+		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 		},

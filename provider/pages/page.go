@@ -1,4 +1,4 @@
-package provider
+package pages
 
 import (
 	"strings"
@@ -9,11 +9,11 @@ import (
 // that come from people or clients are given as they are: the renderer
 // escapes them.
 type Page interface {
-	about() pageTraits
+	about() traits
 }
 
-// pageTraits are what the renderer must know of a page beside its fields.
-type pageTraits struct {
+// traits are what the renderer must know of a page beside its fields.
+type traits struct {
 	name string // of its template, <name>.html
 	Visit
 	scripts bool // it runs scripts of ours
@@ -32,21 +32,21 @@ type Form struct {
 	Action      string // path and query that it is posted to
 	CSRF        string // posted as "csrf"
 	Interaction string // posted as "interaction" unless it is empty
-	Hidden      []PageField
+	Hidden      []Field
 }
 
-// PageField is a field of a form that the person does not see.
-type PageField struct{ Name, Value string }
+// Field is a field of a form that the person does not see.
+type Field struct{ Name, Value string }
 
-// PageUser is the person who is signed in.
-type PageUser struct {
+// User is the person who is signed in.
+type User struct {
 	Name     string // "" is shown as the user name
 	Username string
 	Email    string
 }
 
 // Display is the name to call the person by.
-func (u PageUser) Display() string {
+func (u User) Display() string {
 	for _, s := range []string{u.Name, u.Username, u.Email} {
 		if s != "" {
 			return s
@@ -55,8 +55,8 @@ func (u PageUser) Display() string {
 	return ""
 }
 
-// Initial is the first letter of [PageUser.Display], in upper case.
-func (u PageUser) Initial() string {
+// Initial is the first letter of [User.Display], in upper case.
+func (u User) Initial() string {
 	for _, r := range u.Display() {
 		return strings.ToUpper(string(r))
 	}
@@ -78,7 +78,7 @@ type LoginPage struct {
 type ConsentPage struct {
 	Visit
 	Form
-	User   PageUser
+	User   User
 	Scopes []string // those that are asked for; known ones are shown as sentences
 }
 
@@ -87,7 +87,7 @@ type ConsentPage struct {
 type LogoutPage struct {
 	Visit
 	Form
-	User PageUser
+	User User
 }
 
 // LoggedOutPage says that the person is signed out.
@@ -111,7 +111,7 @@ type ErrorPage struct {
 type FormPostPage struct {
 	Visit
 	Action string // the redirect URI
-	Fields []PageField
+	Fields []Field
 }
 
 // AccountPage shows the person what there is of them. Its forms are posted
@@ -125,16 +125,16 @@ type FormPostPage struct {
 type AccountPage struct {
 	Visit
 	CSRF              string
-	User              PageUser
-	Sessions          []PageSession
-	Consents          []PageConsent
+	User              User
+	Sessions          []Session
+	Consents          []Consent
 	MayChangePassword bool
 	Error             string // why the last action failed: "wrong_password", "weak_password", "locked" or another; "" where it did not
 	Notice            string // what was done: "session_ended", "consent_revoked", "password_changed"; "" for nothing
 }
 
-// PageSession is one browser in which the person is signed in.
-type PageSession struct {
+// Session is one browser in which the person is signed in.
+type Session struct {
 	ID        string
 	Current   bool // the browser that asks
 	UserAgent string
@@ -143,20 +143,20 @@ type PageSession struct {
 	LastSeen  time.Time
 }
 
-// PageConsent is a client that may act for the person.
-type PageConsent struct {
+// Consent is a client that may act for the person.
+type Consent struct {
 	ClientID   string
 	ClientName string
 	Scopes     []string
 	Since      time.Time
 }
 
-func (p *LoginPage) about() pageTraits     { return pageTraits{name: "login", Visit: p.Visit} }
-func (p *ConsentPage) about() pageTraits   { return pageTraits{name: "consent", Visit: p.Visit} }
-func (p *LogoutPage) about() pageTraits    { return pageTraits{name: "logout", Visit: p.Visit} }
-func (p *LoggedOutPage) about() pageTraits { return pageTraits{name: "logged_out", Visit: p.Visit} }
-func (p *ErrorPage) about() pageTraits     { return pageTraits{name: "error", Visit: p.Visit} }
-func (p *FormPostPage) about() pageTraits {
-	return pageTraits{name: "form_post", Visit: p.Visit, scripts: true}
+func (p *LoginPage) about() traits     { return traits{name: "login", Visit: p.Visit} }
+func (p *ConsentPage) about() traits   { return traits{name: "consent", Visit: p.Visit} }
+func (p *LogoutPage) about() traits    { return traits{name: "logout", Visit: p.Visit} }
+func (p *LoggedOutPage) about() traits { return traits{name: "logged_out", Visit: p.Visit} }
+func (p *ErrorPage) about() traits     { return traits{name: "error", Visit: p.Visit} }
+func (p *FormPostPage) about() traits {
+	return traits{name: "form_post", Visit: p.Visit, scripts: true}
 }
-func (p *AccountPage) about() pageTraits { return pageTraits{name: "account", Visit: p.Visit} }
+func (p *AccountPage) about() traits { return traits{name: "account", Visit: p.Visit} }

@@ -1,4 +1,4 @@
-package provider
+package pages
 
 import (
 	"encoding/json"

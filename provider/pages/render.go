@@ -1,4 +1,4 @@
-package provider
+package pages
 
 import (
 	"bytes"
@@ -18,15 +18,15 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// PagesOptions are what [NewPages] needs. Files has no default.
-type PagesOptions struct {
+// Options are what [New] needs. Files has no default.
+type Options struct {
 	Files    fs.FS  // the pages: *.html, messages/*.json, static/*
 	Branding fs.FS  // the operator's: its files win over those of the same name, and may add languages; nil for none
 	Base     string // the path of the issuer, "" for none; no slash at its end
 	Product  string // the name at the head of each page; default "Keyway"
 }
 
-// Pages renders the pages for people. It is safe for concurrent use.
+// Pages renders the pages. It is safe for concurrent use.
 type Pages struct {
 	templates map[string]*template.Template
 	catalogs  *catalogs
@@ -41,10 +41,10 @@ type asset struct {
 	hash string // in its URL, so that it can be cached for good
 }
 
-// NewPages reads all files and renders each page once in each language, so
+// New reads all files and renders each page once in each language, so
 // that a mistake in the operator's files is found at the start. The error
 // names every one.
-func NewPages(o PagesOptions) (*Pages, error) {
+func New(o Options) (*Pages, error) {
 	files, trees := o.Files, []fs.FS{o.Files}
 	if o.Branding != nil {
 		files, trees = overlay{o.Branding, o.Files}, append(trees, o.Branding)
@@ -141,17 +141,17 @@ func (p *Pages) Locales() []string {
 // Render writes a page as the whole answer. Where it returns an error,
 // nothing was written.
 func (p *Pages) Render(c *gin.Context, status int, page Page) error {
-	traits := page.about()
-	t := p.templates[traits.name]
+	about := page.about()
+	t := p.templates[about.name]
 	if t == nil {
-		return fmt.Errorf("there is no page %q", traits.name)
+		return fmt.Errorf("there is no page %q", about.name)
 	}
-	v := &view{pages: p, catalog: p.catalogs.pick(traits.Locales, c.GetHeader("Accept-Language")), Page: page}
+	v := &view{pages: p, catalog: p.catalogs.pick(about.Locales, c.GetHeader("Accept-Language")), Page: page}
 	var b bytes.Buffer
 	if err := t.Execute(&b, v); err != nil {
-		return fmt.Errorf("page %s: %w", traits.name, err)
+		return fmt.Errorf("page %s: %w", about.name, err)
 	}
-	protect(c.Writer.Header(), traits)
+	protect(c.Writer.Header(), about)
 	c.Header("Content-Language", v.Lang())
 	c.Header("Vary", "Accept-Language, Cookie")
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
@@ -160,10 +160,10 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 
 // protect sets the headers that keep a page from being framed, cached, read
 // by other sites, or made to do anything that it does not do itself.
-func protect(h http.Header, traits pageTraits) {
+func protect(h http.Header, about traits) {
 	policy := "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'" +
-		formTarget(traits.RedirectURI)
-	if traits.scripts {
+		formTarget(about.RedirectURI)
+	if about.scripts {
 		policy += "; script-src 'self'"
 	}
 	h.Set("Content-Security-Policy", policy)

@@ -1,4 +1,4 @@
-package provider_test
+package pages_test
 
 import (
 	"encoding/json"
@@ -14,24 +14,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"keyway/provider"
+	"keyway/provider/pages"
 	"keyway/templates"
 )
 
 // newPages returns the built-in pages under branding, which may be nil.
-func newPages(t testing.TB, base string, branding fs.FS) (*provider.Pages, error) {
+func newPages(t testing.TB, base string, branding fs.FS) (*pages.Pages, error) {
 	t.Helper()
 	web, err := templates.Web()
 	require.NoError(t, err)
-	return provider.NewPages(provider.PagesOptions{Files: web, Branding: branding, Base: base})
+	return pages.New(pages.Options{Files: web, Branding: branding, Base: base})
 }
 
 // shown renders one page for a browser of the languages.
-func shown(t *testing.T, pages *provider.Pages, page provider.Page, acceptLanguage string) *httptest.ResponseRecorder {
+func shown(t *testing.T, site *pages.Pages, page pages.Page, acceptLanguage string) *httptest.ResponseRecorder {
 	t.Helper()
 	engine := gin.New()
-	pages.Mount(engine)
-	engine.GET("/page", func(c *gin.Context) { require.NoError(t, pages.Render(c, http.StatusTeapot, page)) })
+	site.Mount(engine)
+	engine.GET("/page", func(c *gin.Context) { require.NoError(t, site.Render(c, http.StatusTeapot, page)) })
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/page", http.NoBody)
 	r.Header.Set("Accept-Language", acceptLanguage)
 	w := httptest.NewRecorder()
@@ -39,8 +39,8 @@ func shown(t *testing.T, pages *provider.Pages, page provider.Page, acceptLangua
 	return w
 }
 
-func loginPage(change func(*provider.LoginPage)) *provider.LoginPage {
-	p := &provider.LoginPage{Form: provider.Form{Action: "/login", CSRF: "csrf-token", Interaction: "interaction-id"}}
+func loginPage(change func(*pages.LoginPage)) *pages.LoginPage {
+	p := &pages.LoginPage{Form: pages.Form{Action: "/login", CSRF: "csrf-token", Interaction: "interaction-id"}}
 	if change != nil {
 		change(p)
 	}
@@ -74,9 +74,9 @@ func TestEveryLanguageHasTheSameTexts(t *testing.T) {
 }
 
 func TestPagesChooseTheLanguage(t *testing.T) {
-	pages, err := newPages(t, "", nil)
+	site, err := newPages(t, "", nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"en", "de"}, pages.Locales())
+	require.Equal(t, []string{"en", "de"}, site.Locales())
 	for _, c := range []struct{ name, uiLocales, accept, want string }{
 		{"English where nothing is asked", "", "", "en"},
 		{"the browser's where the app asks for none", "", "de-AT,de;q=0.9,en;q=0.5", "de"},
@@ -87,22 +87,22 @@ func TestPagesChooseTheLanguage(t *testing.T) {
 		{"English for what is no language", "%%% ../../etc", "\"><script>", "en"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := shown(t, pages, loginPage(func(p *provider.LoginPage) { p.Locales = c.uiLocales }), c.accept)
+			w := shown(t, site, loginPage(func(p *pages.LoginPage) { p.Locales = c.uiLocales }), c.accept)
 			require.Equal(t, c.want, w.Header().Get("Content-Language"))
 			require.Contains(t, w.Body.String(), `<html lang="`+c.want+`">`)
 		})
 	}
 	t.Run("some language for more than anybody speaks", func(t *testing.T) {
 		long := strings.Repeat("de-x,", 5000)
-		w := shown(t, pages, loginPage(func(p *provider.LoginPage) { p.Locales = long }), long)
+		w := shown(t, site, loginPage(func(p *pages.LoginPage) { p.Locales = long }), long)
 		require.Equal(t, http.StatusTeapot, w.Code)
 	})
 }
 
 func TestPagesProtectThemselves(t *testing.T) {
-	pages, err := newPages(t, "", nil)
+	site, err := newPages(t, "", nil)
 	require.NoError(t, err)
-	h := shown(t, pages, loginPage(nil), "").Header()
+	h := shown(t, site, loginPage(nil), "").Header()
 	require.Equal(t, "text/html; charset=utf-8", h.Get("Content-Type"))
 	require.Equal(t, "no-store", h.Get("Cache-Control"))
 	require.Equal(t, "DENY", h.Get("X-Frame-Options"))
@@ -117,33 +117,33 @@ func TestPagesProtectThemselves(t *testing.T) {
 		"https://app.example/callback": "form-action 'self' https:", "com.example.app:/callback": "form-action 'self' com.example.app:",
 		"http://127.0.0.1:1/x": "form-action 'self' http:", "%%; script-src *": "form-action 'self'", "": "form-action 'self'",
 	} {
-		h := shown(t, pages, loginPage(func(p *provider.LoginPage) { p.RedirectURI = uri }), "").Header()
+		h := shown(t, site, loginPage(func(p *pages.LoginPage) { p.RedirectURI = uri }), "").Header()
 		require.Contains(t, strings.Split(h.Get("Content-Security-Policy"), "; "), target)
 	}
-	post := shown(t, pages, &provider.FormPostPage{Action: "https://app.example/callback"}, "")
+	post := shown(t, site, &pages.FormPostPage{Action: "https://app.example/callback"}, "")
 	require.Contains(t, post.Header().Get("Content-Security-Policy"), "script-src 'self'")
 }
 
 func TestPagesEscapeWhatOthersSay(t *testing.T) {
-	pages, err := newPages(t, "", nil)
+	site, err := newPages(t, "", nil)
 	require.NoError(t, err)
 	const markup = `"><script>alert(1)</script><b x='`
-	visit := provider.Visit{ClientName: markup, RedirectURI: "https://app.example/" + markup}
-	user := provider.PageUser{Name: markup, Username: markup, Email: markup}
-	form := provider.Form{Action: "/x", CSRF: markup, Interaction: markup, Hidden: []provider.PageField{{Name: markup, Value: markup}}}
-	for name, page := range map[string]provider.Page{
-		"login":     &provider.LoginPage{Visit: visit, Form: form, Username: markup, Error: markup},
-		"consent":   &provider.ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{markup}},
-		"logout":    &provider.LogoutPage{Visit: visit, Form: form, User: user},
-		"error":     &provider.ErrorPage{Visit: visit, Code: markup, RequestID: markup},
-		"form_post": &provider.FormPostPage{Visit: visit, Action: "javascript:alert(1)", Fields: []provider.PageField{{Name: "state", Value: markup}}},
-		"account": &provider.AccountPage{
-			CSRF: markup, User: user, Error: markup, Notice: markup, Sessions: []provider.PageSession{{ID: markup, UserAgent: markup, Address: markup}},
-			Consents: []provider.PageConsent{{ClientID: markup, ClientName: markup, Scopes: []string{markup}}},
+	visit := pages.Visit{ClientName: markup, RedirectURI: "https://app.example/" + markup}
+	user := pages.User{Name: markup, Username: markup, Email: markup}
+	form := pages.Form{Action: "/x", CSRF: markup, Interaction: markup, Hidden: []pages.Field{{Name: markup, Value: markup}}}
+	for name, page := range map[string]pages.Page{
+		"login":     &pages.LoginPage{Visit: visit, Form: form, Username: markup, Error: markup},
+		"consent":   &pages.ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{markup}},
+		"logout":    &pages.LogoutPage{Visit: visit, Form: form, User: user},
+		"error":     &pages.ErrorPage{Visit: visit, Code: markup, RequestID: markup},
+		"form_post": &pages.FormPostPage{Visit: visit, Action: "javascript:alert(1)", Fields: []pages.Field{{Name: "state", Value: markup}}},
+		"account": &pages.AccountPage{
+			CSRF: markup, User: user, Error: markup, Notice: markup, Sessions: []pages.Session{{ID: markup, UserAgent: markup, Address: markup}},
+			Consents: []pages.Consent{{ClientID: markup, ClientName: markup, Scopes: []string{markup}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := shown(t, pages, page, "").Body.String()
+			body := shown(t, site, page, "").Body.String()
 			require.NotContains(t, body, "<script>")
 			require.NotContains(t, body, "<b x=")
 			require.NotContains(t, body, "javascript:")
@@ -153,9 +153,9 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 }
 
 func TestTheLoginPageIsMadeForPasswordManagersAndScreenReaders(t *testing.T) {
-	pages, err := newPages(t, "/tenant", nil)
+	site, err := newPages(t, "/tenant", nil)
 	require.NoError(t, err)
-	body := shown(t, pages, loginPage(func(p *provider.LoginPage) { p.Error, p.Username = "locked", "alice" }), "").Body.String()
+	body := shown(t, site, loginPage(func(p *pages.LoginPage) { p.Error, p.Username = "locked", "alice" }), "").Body.String()
 	for _, want := range []string{
 		`autocomplete="username"`, `autocomplete="current-password"`, `<label for="username">`, `<label for="password">`, `role="alert"`,
 		`<input type="hidden" name="csrf" value="csrf-token">`, `<input type="hidden" name="interaction" value="interaction-id">`,
@@ -164,25 +164,25 @@ func TestTheLoginPageIsMadeForPasswordManagersAndScreenReaders(t *testing.T) {
 		require.Contains(t, body, want)
 	}
 	require.Equal(t, 1, strings.Count(body, `type="submit"`))
-	require.NotContains(t, shown(t, pages, loginPage(nil), "").Body.String(), `role="alert"`)
+	require.NotContains(t, shown(t, site, loginPage(nil), "").Body.String(), `role="alert"`)
 }
 
 func TestBranding(t *testing.T) {
 	t.Run("files win over the built-in ones, and texts one by one", func(t *testing.T) {
-		pages, err := newPages(t, "", fstest.MapFS{
+		site, err := newPages(t, "", fstest.MapFS{
 			"messages/en.json": {Data: []byte(`{"product": "Acme ID", "scope.invoices": "Read your invoices"}`)},
 			"messages/fr.json": {Data: []byte(`{"login.title": "Connexion"}`)},
 			"static/brand.css": {Data: []byte(`:root{}`)},
 			"logged_out.html":  {Data: []byte(`{{ define "title" }}Bye{{ end }}{{ define "main" }}<h1>Bye from Acme</h1>{{ end }}`)},
 		})
 		require.NoError(t, err)
-		require.Equal(t, []string{"en", "de", "fr"}, pages.Locales())
-		body := shown(t, pages, loginPage(nil), "fr").Body.String()
+		require.Equal(t, []string{"en", "de", "fr"}, site.Locales())
+		body := shown(t, site, loginPage(nil), "fr").Body.String()
 		require.Contains(t, body, "Connexion")
 		require.Contains(t, body, "Acme ID") // what French lacks is English
 		require.Contains(t, body, "/assets/brand.css?v=")
-		require.Contains(t, shown(t, pages, &provider.LoggedOutPage{}, "").Body.String(), "Bye from Acme")
-		require.Contains(t, shown(t, pages, &provider.ConsentPage{Scopes: []string{"invoices"}}, "").Body.String(), "Read your invoices")
+		require.Contains(t, shown(t, site, &pages.LoggedOutPage{}, "").Body.String(), "Bye from Acme")
+		require.Contains(t, shown(t, site, &pages.ConsentPage{Scopes: []string{"invoices"}}, "").Body.String(), "Read your invoices")
 	})
 	for name, c := range map[string]struct {
 		file, text, want string
@@ -202,10 +202,10 @@ func TestBranding(t *testing.T) {
 }
 
 func TestStaticFiles(t *testing.T) {
-	pages, err := newPages(t, "/tenant", nil)
+	site, err := newPages(t, "/tenant", nil)
 	require.NoError(t, err)
 	engine := gin.New()
-	pages.Mount(engine)
+	site.Mount(engine)
 	get := func(path, etag string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
 		if etag != "" {
@@ -215,7 +215,7 @@ func TestStaticFiles(t *testing.T) {
 		engine.ServeHTTP(w, r)
 		return w
 	}
-	link := regexp.MustCompile(`/tenant/assets/keyway\.css\?v=\w+`).FindString(shown(t, pages, loginPage(nil), "").Body.String())
+	link := regexp.MustCompile(`/tenant/assets/keyway\.css\?v=\w+`).FindString(shown(t, site, loginPage(nil), "").Body.String())
 	require.NotEmpty(t, link)
 	t.Run("are cached for good under the URL that pages use", func(t *testing.T) {
 		w := get(link, "")

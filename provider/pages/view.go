@@ -1,4 +1,4 @@
-package provider
+package pages
 
 import (
 	"net/url"
@@ -113,7 +113,7 @@ func firstIn(agent string, marks []mark) string {
 func samplePages() []Page {
 	visit := Visit{ClientName: "Example", RedirectURI: "https://app.example/callback"}
 	form := Form{Action: "/", CSRF: "csrf", Interaction: "interaction"}
-	user := PageUser{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
+	user := User{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)
 	return []Page{
 		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
@@ -121,12 +121,12 @@ func samplePages() []Page {
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
 		&LoggedOutPage{}, &LoggedOutPage{Visit: visit},
 		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
-		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []PageField{{"code", "x"}}},
+		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []Field{{"code", "x"}}},
 		&AccountPage{},
 		&AccountPage{
 			Visit: visit, CSRF: "csrf", User: user, MayChangePassword: true, Error: "wrong_password", Notice: "session_ended",
-			Sessions: []PageSession{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
-			Consents: []PageConsent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
+			Sessions: []Session{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
+			Consents: []Consent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
 		},
 	}
 }
