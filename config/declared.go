@@ -22,6 +22,7 @@ type Client struct {
 	IDTokenAlg             string        `yaml:"id_token_alg" default:"RS256" enum:"RS256 ES256" doc:"What its ID tokens are signed with."`
 	AccessLifetime         time.Duration `yaml:"access_lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is tokens.access_lifetime."`
 	RefreshLifetime        time.Duration `yaml:"refresh_lifetime" default:"0s" min:"0s" doc:"Lifetime of its refresh tokens; 0s is tokens.refresh_lifetime."`
+	SkipConsent            bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect          bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy        bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
 	Disabled               bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`

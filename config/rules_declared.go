@@ -51,6 +51,7 @@ func (x *Client) rules(at string) []rule {
 		{at + "grant_types", !code && !own && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code or client_credentials"},
 		{at + "redirect_uris", code && len(x.RedirectURIs) == 0, "is required for authorization_code", ""},
 		{at + "redirect_uris", !code && len(x.RedirectURIs) > 0, "is of no use without authorization_code", ""},
+		{at + "skip_consent", !code && x.SkipConsent, "is of no use without authorization_code", ""},
 		{at + "may_introspect", public && x.MayIntrospect, "is not for a public client", ""},
 		lifetimeRule(at+"access_lifetime", x.AccessLifetime),
 		lifetimeRule(at+"refresh_lifetime", x.RefreshLifetime),

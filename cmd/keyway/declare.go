@@ -94,7 +94,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AccessTokenFormat: provider.TokenFormat(c.AccessTokenFormat),
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
 		AccessLifetime: provider.Duration(c.AccessLifetime), RefreshLifetime: provider.Duration(c.RefreshLifetime),
-		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, Disabled: c.Disabled, Source: sourceConfig,
+		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
 	for _, grant := range c.GrantTypes {
 		if grant == "authorization_code" {
