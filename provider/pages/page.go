@@ -70,7 +70,7 @@ type LoginPage struct {
 	Form
 	Username string // what is filled in already: the login hint, or what was tried
 	Again    bool   // somebody is signed in and must prove it anew
-	Error    string // why the last try failed: "invalid", "locked", "disabled", "unverified", "unavailable", "expired"; "" where there was none
+	Error    string // why the last try failed: "invalid", "locked", "disabled", "unverified", "unavailable"; "" where there was none
 }
 
 // ConsentPage asks whether the client may have what it asks for. The answer
@@ -96,8 +96,8 @@ type LoggedOutPage struct {
 }
 
 // ErrorPage says what went wrong, and nothing internal. There are texts for
-// the codes "invalid_client", "invalid_redirect_uri", "interaction_gone",
-// "csrf", "unavailable", "internal", "invalid_logout" and "not_found"; every
+// the codes "unknown_client", "invalid_redirect_uri", "interaction_expired",
+// "wrong_browser", "csrf", "temporarily_unavailable" and "server_error"; every
 // other code gets a general one.
 type ErrorPage struct {
 	Visit
@@ -121,16 +121,13 @@ type FormPostPage struct {
 //	signout              of this browser
 //	signout-everywhere   of every session, grant and token
 //	consents/revoke      "client", the client's ID
-//	password             "current" and "new"; only where MayChangePassword
 type AccountPage struct {
 	Visit
-	CSRF              string
-	User              User
-	Sessions          []Session
-	Consents          []Consent
-	MayChangePassword bool
-	Error             string // why the last action failed: "wrong_password", "weak_password", "locked" or another; "" where it did not
-	Notice            string // what was done: "session_ended", "consent_revoked", "password_changed"; "" for nothing
+	CSRF     string
+	User     User
+	Sessions []Session
+	Consents []Consent
+	Notice   string // what was done: "session_ended" or "consent_revoked"; "" for nothing
 }
 
 // Session is one browser in which the person is signed in.

@@ -138,7 +138,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 		"error":     &pages.ErrorPage{Visit: visit, Code: markup, RequestID: markup},
 		"form_post": &pages.FormPostPage{Visit: visit, Action: "javascript:alert(1)", Fields: []pages.Field{{Name: "state", Value: markup}}},
 		"account": &pages.AccountPage{
-			CSRF: markup, User: user, Error: markup, Notice: markup, Sessions: []pages.Session{{ID: markup, UserAgent: markup, Address: markup}},
+			CSRF: markup, User: user, Notice: markup, Sessions: []pages.Session{{ID: markup, UserAgent: markup, Address: markup}},
 			Consents: []pages.Consent{{ClientID: markup, ClientName: markup, Scopes: []string{markup}}},
 		},
 	} {

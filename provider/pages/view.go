@@ -124,7 +124,7 @@ func samplePages() []Page {
 		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []Field{{"code", "x"}}},
 		&AccountPage{},
 		&AccountPage{
-			Visit: visit, CSRF: "csrf", User: user, MayChangePassword: true, Error: "wrong_password", Notice: "session_ended",
+			Visit: visit, CSRF: "csrf", User: user, Notice: "session_ended",
 			Sessions: []Session{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
 			Consents: []Consent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
 		},
