@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,8 +13,10 @@ import (
 
 	fositejwt "github.com/ory/fosite/token/jwt"
 
+	"keyway/provider/claims"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/redirect"
 )
 
 // Limits of an authorization request, in bytes.
@@ -50,7 +51,7 @@ const passwordACR = "urn:keyway:password"
 type authorization struct {
 	client   *fositeClient
 	values   url.Values
-	redirect string // where the answer goes
+	returnTo string // where the answer goes
 	mode     string
 	scopes   []string
 	audience []string
@@ -128,49 +129,14 @@ func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
 	a.client = client
 	asked := a.values.Get("redirect_uri")
 	switch {
-	case asked != "" && mayReturn(client.RedirectURIs, asked):
-		a.redirect = asked
+	case asked != "" && redirect.Match(client.RedirectURIs, asked):
+		a.returnTo = asked
 	case asked == "" && len(client.RedirectURIs) == 1 && !contains(strings.Fields(a.values.Get("scope")), scopeOpenID):
-		a.redirect = client.RedirectURIs[0] // RFC 6749, section 3.1.2.3
+		a.returnTo = client.RedirectURIs[0] // RFC 6749, section 3.1.2.3
 	default:
 		return &wireError{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
 	}
 	return nil
-}
-
-// mayReturn compares URIs as texts (RFC 9700, section 2.1), but for the port of
-// a native app on loopback (RFC 8252, section 7.3).
-func mayReturn(registered []string, asked string) bool {
-	if slices.Contains(registered, asked) {
-		return true
-	}
-	host, path, ok := withoutPort(asked)
-	return ok && slices.ContainsFunc(registered, func(r string) bool {
-		h, p, ok := withoutPort(r)
-		return ok && h == host && p == path
-	})
-}
-
-// withoutPort parts a URI on a loopback address. It reads the text, for
-// parsers differ in what they take for a host.
-func withoutPort(uri string) (host, path string, ok bool) {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
-		rest, found := strings.CutPrefix(uri, host)
-		if !found {
-			continue
-		}
-		if port, found := strings.CutPrefix(rest, ":"); found {
-			rest = strings.TrimLeft(port, "0123456789")
-			if n, err := strconv.ParseUint(port[:len(port)-len(rest)], 10, 16); err != nil || n == 0 {
-				return "", "", false
-			}
-		}
-		if rest != "" && rest[0] != '/' && rest[0] != '?' || strings.Contains(rest, "#") {
-			return "", "", false
-		}
-		return host, rest, true
-	}
-	return "", "", false
 }
 
 func judgeMode(_ context.Context, a *authorization) error {
@@ -272,11 +238,11 @@ func (p *Provider) judgeHint(ctx context.Context, a *authorization) error {
 	if hint == "" {
 		return nil
 	}
-	claims, err := p.readHint(ctx, hint)
+	said, err := p.readHint(ctx, hint)
 	if err != nil {
 		return &replyError{code: "invalid_request", cause: err}
 	}
-	a.subject = claims.subject
+	a.subject = said.subject
 	return nil
 }
 
@@ -314,74 +280,28 @@ func (p *Provider) readHint(ctx context.Context, hint string) (hintClaims, error
 	return h, nil
 }
 
-// claimRequest is how one claim is asked for (OpenID Connect Core 1.0, section
-// 5.5.1); null asks for it without more.
-type claimRequest struct {
-	Essential bool  `json:"essential"`
-	Value     any   `json:"value"`
-	Values    []any `json:"values"`
-}
-
 // judgeClaims reads the parameter claims. A client learns of no claim that it
 // could not also ask for by a scope.
 func judgeClaims(_ context.Context, a *authorization) error {
-	var asked struct {
-		IDToken  map[string]*claimRequest `json:"id_token"`
-		Userinfo map[string]*claimRequest `json:"userinfo"`
-	}
-	text := a.values.Get("claims")
-	if text == "" || !contains(a.scopes, scopeOpenID) {
+	if !contains(a.scopes, scopeOpenID) {
 		return nil
 	}
-	if json.Unmarshal([]byte(text), &asked) != nil {
-		return reply("invalid_request", "claims is malformed")
+	asked, err := claims.Parse(a.values.Get("claims"))
+	if err != nil {
+		return &replyError{code: "invalid_request", cause: err}
 	}
-	a.idClaims, a.userClaims = a.allowedClaims(asked.IDToken), a.allowedClaims(asked.Userinfo)
-	for _, sub := range []*claimRequest{asked.IDToken["sub"], asked.Userinfo["sub"]} {
-		if sub == nil || sub.Value == nil {
-			continue
-		}
-		want, ok := sub.Value.(string)
-		if !ok || a.subject != "" && a.subject != want {
-			return reply("invalid_request", "the subject that is asked for contradicts itself")
-		}
-		a.subject = want
+	a.idClaims, a.userClaims = claims.Allowed(asked.IDToken, a.client.Scopes), claims.Allowed(asked.Userinfo, a.client.Scopes)
+	subject, err := asked.Subject()
+	switch {
+	case err != nil, subject != "" && a.subject != "" && a.subject != subject:
+		return reply("invalid_request", "the subject that is asked for contradicts itself")
+	case subject != "":
+		a.subject = subject
 	}
-	acr := asked.IDToken["acr"]
-	if acr == nil || !acr.Essential || acr.Value == nil && len(acr.Values) == 0 {
-		return nil
-	}
-	if acr.Value != passwordACR && !slices.Contains(acr.Values, any(passwordACR)) {
+	if !asked.Accepts(passwordACR) {
 		return reply("unmet_authentication_requirements", "an essential acr is not one of ours")
 	}
 	return nil
-}
-
-func (a *authorization) allowedClaims(asked map[string]*claimRequest) []string {
-	var names []string
-	for name := range asked {
-		if scope := scopeOf(name); scope != "" && contains(a.client.Scopes, scope) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// scopeOf is the scope that opens a claim, "" where none does.
-func scopeOf(claim string) string {
-	switch claim {
-	case "email", "email_verified":
-		return scopeEmail
-	case "updated_at":
-		return scopeProfile
-	}
-	for _, s := range personalScopes() {
-		if contains(claimsOf(s), claim) {
-			return s
-		}
-	}
-	return ""
 }
 
 // consented are the scopes that the person is asked about: those that are
@@ -389,7 +309,7 @@ func scopeOf(claim string) string {
 func (a *authorization) consented() []string {
 	all := slices.Clone(a.scopes)
 	for _, name := range slices.Concat(a.idClaims, a.userClaims) {
-		if s := scopeOf(name); !contains(all, s) {
+		if s := claims.ScopeOf(name); !contains(all, s) {
 			all = append(all, s)
 		}
 	}
@@ -405,5 +325,5 @@ func (a *authorization) visit() pages.Visit {
 	if name == "" {
 		name = a.client.ID
 	}
-	return pages.Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.redirect}
+	return pages.Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.returnTo}
 }

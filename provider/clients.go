@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/redirect"
 )
 
 // clientCache keeps clients for seconds, so that a change on another replica
@@ -153,6 +154,11 @@ func (c *Client) checkGrants() []error {
 			all = append(all, errors.New("client_credentials needs a client that authenticates"))
 		case !slices.Contains([]string{grantClientCredentials, grantRefresh, grantPassword, grantCode}, g):
 			all = append(all, fmt.Errorf("grant type %q is not known", g))
+		}
+	}
+	for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
+		if err := redirect.Check(uri); err != nil {
+			all = append(all, fmt.Errorf("redirect URI %q: %w", uri, err))
 		}
 	}
 	for _, s := range c.Scopes {

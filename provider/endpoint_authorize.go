@@ -14,6 +14,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/redirect"
 )
 
 // Where the dispatcher sends the browser.
@@ -210,11 +211,11 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 // makeCode lets fosite make the code, of a request that is put together here.
 func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSession) (string, error) {
 	ar := fosite.NewAuthorizeRequest()
-	redirect, err := url.Parse(a.redirect)
+	to, err := url.Parse(a.returnTo)
 	if err != nil {
 		return "", err
 	}
-	ar.Client, ar.RedirectURI, ar.ResponseTypes, ar.State = a.client, redirect, fosite.Arguments{"code"}, a.values.Get("state")
+	ar.Client, ar.RedirectURI, ar.ResponseTypes, ar.State = a.client, to, fosite.Arguments{"code"}, a.values.Get("state")
 	ar.RequestedScope, ar.GrantedScope = a.scopes, a.scopes
 	ar.RequestedAudience, ar.GrantedAudience = a.audience, a.audience
 	ar.Form = url.Values{
@@ -268,35 +269,24 @@ func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) e
 	c.Header("Referrer-Policy", "no-referrer")
 	switch a.mode {
 	case modeFormPost:
-		page := &pages.FormPostPage{Visit: a.visit(), Action: a.redirect}
+		page := &pages.FormPostPage{Visit: a.visit(), Action: a.returnTo}
 		for name := range values {
 			page.Fields = append(page.Fields, pages.Field{Name: name, Value: values.Get(name)})
 		}
 		slices.SortFunc(page.Fields, func(x, y pages.Field) int { return strings.Compare(x.Name, y.Name) })
 		return p.options.Pages.Render(c, http.StatusOK, page)
 	case modeFragment:
-		redirect(c, a.redirect+"#"+values.Encode())
+		seeOther(c, a.returnTo+"#"+values.Encode())
 	default:
-		redirect(c, withQuery(a.redirect, values))
+		seeOther(c, redirect.WithQuery(a.returnTo, values))
 	}
 	return nil
 }
 
-// redirect sends the browser to a URI as it is registered; the framework would
+// seeOther sends the browser to a URI as it is registered; the framework would
 // write it anew.
-func redirect(c *gin.Context, uri string) {
+func seeOther(c *gin.Context, uri string) {
 	c.Header("Location", uri)
 	c.Status(http.StatusSeeOther)
 	c.Writer.WriteHeaderNow()
-}
-
-// withQuery adds to the query that a URI has already.
-func withQuery(uri string, values url.Values) string {
-	if len(values) == 0 {
-		return uri
-	}
-	if strings.Contains(uri, "?") {
-		return uri + "&" + values.Encode()
-	}
-	return uri + "?" + values.Encode()
 }

@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"keyway/provider/claims"
 )
 
 // document is an answer that is prepared once.
@@ -61,10 +64,10 @@ type metadata struct {
 func (p *Provider) newMetadata() (document, error) {
 	confidential := []string{string(AuthSecretBasic), string(AuthSecretPost), string(AuthPrivateKeyJWT)}
 	all := append(confidential[:3:3], string(AuthNone))
-	claims := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
-	scopes := []string{scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone, scopeOffline}
+	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
+	scopes := slices.Concat([]string{scopeOpenID}, claims.PersonalScopes(), []string{scopeOffline})
 	for _, s := range scopes {
-		claims = append(claims, claimsOf(s)...)
+		names = append(names, claims.StoredUnder(s)...)
 	}
 	body, err := json.Marshal(metadata{
 		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
@@ -74,7 +77,7 @@ func (p *Provider) newMetadata() (document, error) {
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
 		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertionAlgs(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertionAlgs(),
-		RevocationAuth: all, RevocationAuthAlgs: assertionAlgs(), Claims: claims,
+		RevocationAuth: all, RevocationAuthAlgs: assertionAlgs(), Claims: names,
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("metadata: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/redirect"
 )
 
 // farewell is a logout request (OpenID Connect RP-Initiated Logout 1.0, section
@@ -169,6 +170,6 @@ func (p *Provider) leave(c *gin.Context, f *farewell) error {
 	if f.state != "" {
 		query.Set("state", f.state)
 	}
-	redirect(c, withQuery(f.uri, query))
+	seeOther(c, redirect.WithQuery(f.uri, query))
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/claims"
 	"keyway/provider/identity"
 )
 
@@ -45,16 +46,16 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err != nil {
 		return outage(err)
 	}
-	claims := userClaims(u, st.scopes())
+	told := claims.OfUser(u, st.scopes())
 	if st.Grant.Origin == grantCode {
 		s, err := ParseSession(st.Grant.Session)
 		if err != nil {
 			return err
 		}
-		maps.Copy(claims, namedClaims(u, s.UserClaims))
+		maps.Copy(told, claims.Named(u, s.UserClaims))
 	}
 	noStore(c)
-	writeJSON(c, http.StatusOK, claims)
+	writeJSON(c, http.StatusOK, told)
 	return nil
 }
 
@@ -103,60 +104,4 @@ func bearerToken(c *gin.Context) (string, error) {
 		return "", wireOf("invalid_token", nil)
 	}
 	return found[0], nil
-}
-
-// namedClaims are those of the names that there is something to say of.
-func namedClaims(u *identity.User, names []string) map[string]any {
-	if len(names) == 0 {
-		return nil
-	}
-	claims := userClaims(u, personalScopes())
-	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(names, name) })
-	return claims
-}
-
-// personalScopes are the scopes that open claims.
-func personalScopes() []string { return []string{scopeProfile, scopeEmail, scopeAddress, scopePhone} }
-
-// claimsOf lists the stored claims that a scope opens (OpenID Connect Core
-// 1.0, section 5.4).
-func claimsOf(scope string) []string {
-	switch scope {
-	case scopeProfile:
-		return []string{
-			"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
-			"picture", "website", "gender", "birthdate", "zoneinfo", "locale",
-		}
-	case scopeAddress:
-		return []string{"address"}
-	case scopePhone:
-		return []string{"phone_number", "phone_number_verified"}
-	}
-	return nil
-}
-
-// userClaims are what the scopes let a client know of u.
-func userClaims(u *identity.User, scopes []string) map[string]any {
-	claims := map[string]any{"sub": u.Subject}
-	for _, s := range scopes {
-		for _, name := range claimsOf(s) {
-			if v, ok := u.Claims[name]; ok {
-				claims[name] = v
-			}
-		}
-		switch s {
-		case scopeProfile:
-			if _, ok := claims["preferred_username"]; !ok && len(u.LoginNames) > 0 {
-				claims["preferred_username"] = u.Username(u.LoginNames[0].Directory)
-			}
-			if !u.UpdatedAt.IsZero() {
-				claims["updated_at"] = u.UpdatedAt.Unix()
-			}
-		case scopeEmail:
-			if u.Email != "" {
-				claims["email"], claims["email_verified"] = u.Email, u.EmailVerified
-			}
-		}
-	}
-	return claims
 }

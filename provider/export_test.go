@@ -11,10 +11,10 @@ func (p *Provider) Reload(ctx context.Context) error { return p.reloadKeys(ctx, 
 // Decode verifies a token that the provider signed.
 func (p *Provider) Decode(ctx context.Context, token string) (map[string]any, error) {
 	t, err := p.keys.Decode(ctx, token)
-	if err != nil {
+	if t == nil {
 		return nil, err
 	}
-	return t.Claims, nil
+	return t.Claims, err
 }
 
 // What the fuzz tests call.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
+
+	"keyway/provider/claims"
 )
 
 // The grant types and scopes that the code names.
@@ -16,12 +18,7 @@ const (
 	grantRefresh           = "refresh_token"
 	grantPassword          = "password"
 
-	scopeOpenID  = "openid"
-	scopeProfile = "profile"
-	scopeEmail   = "email"
-	scopeAddress = "address"
-	scopePhone   = "phone"
-	scopeOffline = "offline_access"
+	scopeOpenID, scopeOffline = claims.OpenID, claims.Offline
 )
 
 // fositeClient is a [Client] as fosite sees it, prepared once when it is read
@@ -67,7 +64,7 @@ func (c *fositeClient) GetResponseTypes() fosite.Arguments { return c.ResponseTy
 // GetScopes implements [fosite.Client].
 func (c *fositeClient) GetScopes() fosite.Arguments {
 	if c.Internal() && len(c.Scopes) == 0 {
-		return fosite.Arguments{scopeOpenID, scopeProfile, scopeEmail}
+		return fosite.Arguments{scopeOpenID, claims.Profile, claims.Email}
 	}
 	return c.Scopes
 }

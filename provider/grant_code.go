@@ -10,6 +10,7 @@ import (
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositepkce "github.com/ory/fosite/handler/pkce"
 
+	"keyway/provider/claims"
 	"keyway/provider/identity"
 )
 
@@ -205,7 +206,7 @@ func (p *Provider) resumeCode(ctx context.Context, ar *fosite.AccessRequest, u *
 	if err != nil {
 		return outage(err)
 	}
-	for name, v := range namedClaims(user, session.IDClaims) {
+	for name, v := range claims.Named(user, session.IDClaims) {
 		session.IDTokenClaims().Add(name, v)
 	}
 	return nil
@@ -226,18 +227,18 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifetime time.Duration, r
 	if !ok {
 		return "", errors.New("the request has no session of ours")
 	}
-	claims := session.IDTokenClaims()
-	if claims.Subject == "" {
+	about := session.IDTokenClaims()
+	if about.Subject == "" {
 		return "", errors.New("an ID token needs a subject")
 	}
 	now := t.provider.options.Now()
-	if claims.ExpiresAt.IsZero() {
-		claims.ExpiresAt = now.Add(lifetime)
+	if about.ExpiresAt.IsZero() {
+		about.ExpiresAt = now.Add(lifetime)
 	}
-	if claims.JTI == "" {
-		claims.JTI = randomID()
+	if about.JTI == "" {
+		about.JTI = randomID()
 	}
-	claims.IssuedAt, claims.Audience = now, []string{r.GetClient().GetID()}
-	token, _, err := t.provider.keys.Generate(ctx, claims.ToMapClaims(), session.IDTokenHeaders())
+	about.IssuedAt, about.Audience = now, []string{r.GetClient().GetID()}
+	token, _, err := t.provider.keys.Generate(ctx, about.ToMapClaims(), session.IDTokenHeaders())
 	return token, err
 }

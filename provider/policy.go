@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"keyway/provider/claims"
 	"keyway/provider/identity"
 )
 
@@ -69,7 +70,7 @@ func (p *Provider) grantable(client *fositeClient, scope string, u *unit) bool {
 	switch scope {
 	case scopeOffline:
 		return u.password != nil && client.mayUse(grantRefresh)
-	case scopeOpenID, scopeProfile, scopeEmail, scopeAddress, scopePhone:
+	case claims.OpenID, claims.Profile, claims.Email, claims.Address, claims.Phone:
 		return u.password != nil
 	}
 	return true

@@ -50,7 +50,7 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"sub":"<Subject>","username":"<Username>","client_id":"<ClientID>","auth_time":1000004,`+
 			`"amr":["<AMR>"],"acr":"<ACR>","nonce":"<Nonce>","rat":1000008,"claims":{"<Claims>":"x","sub":"reserved"},`+
-			`"allow_unverified":true}`, unescape(string(stored)))
+			`"sid":"<SID>","id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"allow_unverified":true}`, unescape(string(stored)))
 		again, err := provider.ParseSession(stored)
 		require.NoError(t, err)
 		require.Equal(t, s, again)

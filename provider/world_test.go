@@ -20,8 +20,10 @@ import (
 	"keyway/adapter"
 	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/pages"
 	"keyway/provider/store"
 	"keyway/provider/store/storetest"
+	"keyway/templates"
 )
 
 var _ adapter.Granter = (*provider.Provider)(nil)
@@ -87,6 +89,7 @@ type world struct {
 	options provider.Options
 	clock   *clock
 	log     *safeBuffer
+	hasher  *identity.Hasher
 	engine  http.Handler
 	alice   string            // her subject
 	secrets map[string]string // by client id
@@ -109,13 +112,19 @@ func newWorld(t *testing.T, dsn string, change ...func(*provider.Options)) *worl
 	require.NoError(t, err)
 	signIn, err := identity.NewSignIn(identity.SignInOptions{Users: w.store, Gate: gate, Authenticator: local, Now: w.clock.Now})
 	require.NoError(t, err)
+	web, err := templates.Web()
+	require.NoError(t, err)
+	shown, err := pages.New(pages.Options{Files: web, Base: "/tenant"})
+	require.NoError(t, err)
 	w.options = provider.Options{
+		Pages:  shown,
 		Issuer: issuer, Storage: w.store, Users: w.store, SignIn: signIn, Gate: gate, Secrets: hasher,
 		Secret: bytes.Repeat([]byte{9}, 32), Now: w.clock.Now, Log: logger,
 	}
 	for _, f := range change {
 		f(&w.options)
 	}
+	w.hasher = hasher
 	w.seedUser(t, hasher)
 	w.seedKeys(t)
 	w.start(t)
@@ -176,6 +185,20 @@ func (w *world) seedUser(t *testing.T, hasher *identity.Hasher) {
 	require.NoError(t, err)
 	require.NoError(t, done[0].Err)
 	w.alice = done[0].Subject
+}
+
+// seedBob adds somebody else, with the same password.
+func (w *world) seedBob(t *testing.T) string {
+	t.Helper()
+	hash, err := w.hasher.Hash(t.Context(), password)
+	require.NoError(t, err)
+	done, err := w.store.SaveRecords(t.Context(), []identity.Record{{
+		User:        identity.User{Status: identity.StatusActive, LoginNames: []identity.LoginName{{Directory: "default", Name: "bob"}}},
+		Credentials: []identity.RecordCredential{{Credential: identity.Credential{Slot: identity.SlotPassword, Hash: hash}}},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, done[0].Err)
+	return done[0].Subject
 }
 
 // seedClients saves every kind of client.

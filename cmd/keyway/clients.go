@@ -88,6 +88,9 @@ func (p *program) addClient(ctx context.Context, cmd *cobra.Command, c *provider
 	} else if !errors.Is(err, identity.ErrNotFound) {
 		return err
 	}
+	if err := c.Check(); err != nil {
+		return err
+	}
 	if err := p.store.SaveClient(ctx, c); err != nil {
 		return err
 	}
