@@ -46,7 +46,7 @@ func (p *Provider) GrantPassword(ctx context.Context, g PasswordGrant) (*Grant, 
 	}
 	u := p.passwordUnit(client, g)
 	ctx = withUnit(ctx, u)
-	ar := p.passwordRequest(client, &u.password.grant)
+	ar := p.passwordRequest(client)
 	if err := p.runHandlers(ctx, ar); err != nil {
 		return nil, asFailure(err)
 	}
@@ -100,15 +100,17 @@ func (p *Provider) passwordUnit(client *fositeClient, g PasswordGrant) *unit {
 }
 
 // passwordRequest is what fosite would have parsed from a request to the token
-// endpoint. Legacy systems ask for no scope: they get their client's.
-func (p *Provider) passwordRequest(client *fositeClient, g *PasswordGrant) *fosite.AccessRequest {
+// endpoint. Legacy systems ask for no scope: they get their client's. The
+// credentials travel beside the form: fosite would refuse an empty one before
+// the legacy system's own rules are asked, and the password is in one place less.
+func (p *Provider) passwordRequest(client *fositeClient) *fosite.AccessRequest {
 	ar := fosite.NewAccessRequest(p.newSession(client))
 	ar.Client = client
 	ar.GrantTypes = fosite.Arguments{grantPassword}
 	ar.RequestedAt = p.options.Now()
 	ar.Form = url.Values{
 		"grant_type": {grantPassword}, "client_id": {client.ID},
-		"username": {g.Credentials.Username}, "password": {g.Credentials.Password},
+		"username": {"-"}, "password": {"-"},
 	}
 	return ar
 }
@@ -146,7 +148,7 @@ func (r refusedLogin) Unwrap() error { return r.Failure }
 func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, error) {
 	who, err := p.options.SignIn.Authenticate(ctx, pw.grant.Credentials)
 	if err != nil {
-		return "", refuse(err)
+		return "", refuse(p.orUnknown(ctx, pw, err))
 	}
 	pw.who = who
 	if pw.grant.AccountSystem == "" {
@@ -168,6 +170,27 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 		}
 	}
 	return who.User.Subject, nil
+}
+
+// orUnknown turns a refusal of somebody who has no account in the system into
+// unknown_user: the system never heard of them, whatever their password.
+func (p *Provider) orUnknown(ctx context.Context, pw *passwordUnit, err error) error {
+	switch identity.ReasonOf(err) {
+	case identity.ReasonWrongPassword, identity.ReasonUnverified, identity.ReasonDisabled:
+	default:
+		return err
+	}
+	if pw.grant.AccountSystem == "" || !pw.grant.NeedAccount {
+		return err
+	}
+	login, lookup := p.options.Users.FindLogin(ctx, pw.grant.Credentials.Directory, pw.grant.Credentials.Username)
+	if lookup == nil {
+		_, lookup = p.options.Users.FindAccount(ctx, pw.grant.AccountSystem, login.User.Subject)
+	}
+	if errors.Is(lookup, identity.ErrNotFound) {
+		return identity.Fail(identity.ReasonUnknownUser, err)
+	}
+	return err
 }
 
 func refuse(err error) error {

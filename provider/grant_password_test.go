@@ -99,7 +99,7 @@ func TestGrantPasswordRefusals(t *testing.T) {
 	}{
 		{"a wrong password", func(g *provider.PasswordGrant) { g.Credentials.Password = "no" }, identity.ReasonWrongPassword},
 		{"an unknown user", func(g *provider.PasswordGrant) { g.Credentials.Username = "bob" }, identity.ReasonUnknownUser},
-		{"an empty password", func(g *provider.PasswordGrant) { g.Credentials.Password = "" }, identity.ReasonInvalidRequest},
+		{"an empty password", func(g *provider.PasswordGrant) { g.Credentials.Password = "" }, identity.ReasonWrongPassword},
 		{"an unknown client", func(g *provider.PasswordGrant) { g.Client = "nobody" }, identity.ReasonInvalidClient},
 		{"a client that is not internal", func(g *provider.PasswordGrant) { g.Client = "app" }, identity.ReasonInvalidClient},
 		{"a user without the account that is needed", func(g *provider.PasswordGrant) {
