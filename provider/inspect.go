@@ -15,7 +15,7 @@ func (p *Provider) Inspect(ctx context.Context, token string) (*StoredToken, err
 	if token == "" || len(token) > maxToken {
 		return nil, identity.Failf(identity.ReasonInvalidToken, "token is empty or too long")
 	}
-	st, err := p.options.Storage.FindToken(ctx, HashToken(token))
+	st, err := p.findRecent(ctx, HashToken(token))
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, identity.Failf(identity.ReasonInvalidToken, "token is unknown")

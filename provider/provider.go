@@ -23,6 +23,7 @@ type Provider struct {
 	secrets     *clientSecrets
 	clients     *clientCache
 	metadata    document
+	reads       reads
 	closed      chan struct{}
 	closing     sync.Once
 
@@ -39,6 +40,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	var err error
 	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
+	p.options.Storage = forgetful{Storage: o.Storage, tokens: &p.reads.tokens}
 	p.fositeStore = &fositeStore{provider: p}
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
