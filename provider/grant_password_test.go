@@ -243,22 +243,6 @@ func TestTokensWithoutID(t *testing.T) {
 	})
 }
 
-func TestLookupUser(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	u, a, err := w.LookupUser(t.Context(), provider.UserQuery{AccountSystem: "faveo", AccountID: "7"})
-	require.NoError(t, err)
-	require.Equal(t, w.alice, u.Subject)
-	require.Equal(t, "7", a.ID)
-	u, a, err = w.LookupUser(t.Context(), provider.UserQuery{AccountSystem: "ossn", Directory: "default", Username: "ALICE"})
-	require.NoError(t, err)
-	require.Equal(t, w.alice, u.Subject)
-	require.Nil(t, a)
-	for _, q := range []provider.UserQuery{{AccountSystem: "faveo", AccountID: "8"}, {Directory: "default", Username: "bob"}} {
-		_, _, err = w.LookupUser(t.Context(), q)
-		require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
-	}
-}
-
 // TestParity guards GrantPassword against drifting from what fosite does with
 // a request to the token endpoint.
 func TestParity(t *testing.T) {
