@@ -74,6 +74,7 @@ func runDemo(ctx context.Context, listen, dir string, stdout, stderr io.Writer) 
 		return err
 	}
 	defer p.close()
+	tune(cfg.Passwords, p.hasher.Workers())
 	return p.serve(ctx, l, func(net.Addr) { printDemo(stdout, cfg.Issuer) })
 }
 

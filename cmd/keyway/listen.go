@@ -35,6 +35,7 @@ func newLog(c config.Log, to io.Writer) *slog.Logger {
 func (p *program) routes() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
+	r.UseEscapedPath = true // an encoded slash is no slash: what a proxy guards by its path must not be reached by another spelling
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleMethodNotAllowed = false, false, false
 	trusted := make([]string, 0, len(p.cfg.TrustedProxies))
 	for _, n := range p.cfg.TrustedProxies {
@@ -99,8 +100,12 @@ func (p *program) serve(ctx context.Context, l net.Listener, up func(net.Addr)) 
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
-		p.log.Info("stopping")
-		return server.Shutdown(drain)
+		p.log.Info("stopping", slog.Duration("at_most", drainTime))
+		if err := server.Shutdown(drain); err != nil {
+			p.log.Warn("requests were still running and are cut off", slog.Any("error", err))
+			return server.Close()
+		}
+		return nil
 	})
 	return group.Wait()
 }

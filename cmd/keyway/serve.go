@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,6 +40,7 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		defer p.close()
+		tune(cfg.Passwords, p.hasher.Workers())
 		return p.listenAndServe(cmd.Context(), nil)
 	}
 	return c
@@ -49,9 +49,6 @@ func serveCommand() *cobra.Command {
 // loadConfig loads the file and prints its warnings.
 func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
 	cfg, warnings, err := config.Load(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w\nGive a configuration with --config FILE, or try 'keyway demo', which needs none", err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +88,9 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	}()
 	systems, err := loadSystems(cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err = adapter.Check(systems); err != nil {
 		return nil, err
 	}
 	if err = p.openStore(ctx); err != nil {

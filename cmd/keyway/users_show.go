@@ -65,9 +65,13 @@ func usersList(file *string) *cobra.Command {
 	format := outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
-			users, err := p.store.ListUsers(ctx, *match, "", *limit)
+			users, err := p.store.ListUsers(ctx, *match, "", *limit+1)
 			if err != nil {
 				return err
+			}
+			if len(users) > *limit {
+				users = users[:*limit]
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d; narrow with --match, or raise --limit\n", *limit)
 			}
 			values, rows := []userRow{}, [][]string{}
 			for _, u := range users {
