@@ -51,7 +51,7 @@ func NewLocal(o LocalOptions) (*Local, error) {
 // Authenticate implements [Authenticator]. Failures are unknown_user,
 // wrong_password and unavailable.
 func (a *Local) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
-	l, err := findLogin(ctx, a.users, c)
+	l, err := c.login(ctx, a.users)
 	if err != nil {
 		return nil, err
 	}

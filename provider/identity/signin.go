@@ -42,7 +42,7 @@ func NewSignIn(o SignInOptions) (*SignIn, error) {
 // when the lock fell are answered as locked too, whether right or wrong, so
 // that many at once find out no more than one after the other.
 func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
-	l, err := findLogin(ctx, s.users, c)
+	l, err := c.login(ctx, s.users)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +72,9 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
 	if a, ok := s.authenticator.(LoginAuthenticator); ok {
 		return a.AuthenticateLogin(ctx, c, l)
+	}
+	if c.Stranger {
+		return nil, Failf(ReasonUnknownUser, "nobody in this system has the name")
 	}
 	return s.authenticator.Authenticate(ctx, c)
 }
