@@ -207,7 +207,7 @@ func TestPathsAreTakenLiterally(t *testing.T) {
 		"/pages/": true, "/PaGes/x/y": true, "/pages": false, "/member/": true, "/enter/": true, "/check/": false, "/": false,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "http://any.example"+path, nil)
-		require.Equal(t, want, a.Handles(r), path)
+		require.Equal(t, want, len(a.levels(r)) > 0, path)
 	}
 	w := ask(a, http.MethodGet, "/nowhere", "", "")
 	require.Equal(t, http.StatusNotFound, w.Code)
