@@ -146,51 +146,59 @@ func (r refusedLogin) Unwrap() error { return r.Failure }
 
 // authenticate signs the user in and finds their account.
 func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, error) {
+	if pw.grant.NeedAccount || len(pw.grant.Match) > 0 {
+		if err := p.recognise(ctx, pw); err != nil {
+			return "", refuse(outage(err))
+		}
+	}
 	who, err := p.options.SignIn.Authenticate(ctx, pw.grant.Credentials)
 	if err != nil {
-		return "", refuse(p.orUnknown(ctx, pw, err))
+		return "", refuse(err)
 	}
 	pw.who = who
-	if pw.grant.AccountSystem == "" {
+	if pw.account != nil && pw.account.Subject == who.User.Subject {
 		return who.User.Subject, nil
 	}
-	pw.account, err = p.options.Users.FindAccount(ctx, pw.grant.AccountSystem, who.User.Subject)
-	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		pw.account = nil
-	case err != nil:
-		return "", refuse(outage(err))
+	pw.account, err = p.account(ctx, pw.grant.AccountSystem, who.User.Subject)
+	if err == nil && !pw.admits(pw.account) { // whom the sign-in found is not whom the name leads to
+		err = identity.Failf(identity.ReasonUnknownUser, "no account in %q, or another one", pw.grant.AccountSystem)
 	}
-	if pw.account == nil && pw.grant.NeedAccount {
-		return "", refuse(identity.Failf(identity.ReasonUnknownUser, "no account in %q", pw.grant.AccountSystem))
-	}
-	for attribute, want := range pw.grant.Match {
-		if pw.account == nil || !matches(pw.account.Attributes[attribute], want) {
-			return "", refuse(identity.Failf(identity.ReasonUnknownUser, "account attribute %q does not match", attribute))
-		}
+	if err != nil {
+		return "", refuse(err)
 	}
 	return who.User.Subject, nil
 }
 
-// orUnknown turns a refusal of somebody who has no account in the system into
-// unknown_user: the system never heard of them, whatever their password.
-func (p *Provider) orUnknown(ctx context.Context, pw *passwordUnit, err error) error {
-	switch identity.ReasonOf(err) {
-	case identity.ReasonWrongPassword, identity.ReasonUnverified, identity.ReasonDisabled:
-	default:
+// recognise finds out before any password is looked at whether the legacy
+// system knows the user: a password must not be confirmed where it lets nobody
+// in, and guesses at it count like those at any unknown name.
+func (p *Provider) recognise(ctx context.Context, pw *passwordUnit) error {
+	c := &pw.grant.Credentials
+	var err error
+	if c.Login, err = c.Resolve(ctx, p.options.Users); err != nil {
 		return err
 	}
-	if pw.grant.AccountSystem == "" || !pw.grant.NeedAccount {
-		return err
+	c.Stranger = c.Login == nil
+	if c.Stranger {
+		return nil
 	}
-	login, lookup := p.options.Users.FindLogin(ctx, pw.grant.Credentials.Directory, pw.grant.Credentials.Username)
-	if lookup == nil {
-		_, lookup = p.options.Users.FindAccount(ctx, pw.grant.AccountSystem, login.User.Subject)
-	}
-	if errors.Is(lookup, identity.ErrNotFound) {
-		return identity.Fail(identity.ReasonUnknownUser, err)
-	}
+	pw.account, err = p.account(ctx, pw.grant.AccountSystem, c.Login.User.Subject)
+	c.Stranger = !pw.admits(pw.account)
 	return err
+}
+
+// admits reports whether the legacy system knows somebody with account, which
+// may be nil, under the name that signs in.
+func (pw *passwordUnit) admits(account *identity.Account) bool {
+	if account == nil {
+		return !pw.grant.NeedAccount && len(pw.grant.Match) == 0
+	}
+	for attribute, want := range pw.grant.Match {
+		if !matches(account.Attributes[attribute], want) {
+			return false
+		}
+	}
+	return true
 }
 
 func refuse(err error) error {
