@@ -11,9 +11,9 @@ import (
 // Credentials are what one login attempt presents. Its LogValue and String
 // hide the password.
 type Credentials struct {
-	Directory  string
-	Username   string
-	Password   string
+	Directory string
+	Username  string
+	Password  string
 	// Equivalent are other readings of what was typed, for a legacy system that
 	// alters passwords before it looks at them. They are tried where Password is
 	// wrong, within the same attempt; at most the first one is, and only if it

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 )
@@ -46,13 +47,16 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	if err != nil {
 		return nil, err
 	}
+	if c.Hopeless { // whoever the authenticator is
+		c.Password, c.Equivalent = rand.Text(), nil
+	}
 	q := question(c, l)
 	if _, err := s.gate.ask(ctx, &q); err != nil {
 		return nil, s.refuse(ctx, c, q, err)
 	}
 	id, err := s.authenticate(ctx, c, l)
 	if err != nil {
-		return nil, s.unlessLocked(ctx, q, s.refuse(ctx, c, q, err))
+		return nil, s.unlessLocked(ctx, counted(c, q), s.refuse(ctx, c, q, err))
 	}
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
@@ -112,10 +116,25 @@ func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause er
 	if c.RemoteAddr.IsValid() {
 		e.RemoteAddr = c.RemoteAddr.Unmap().String()
 	}
-	if err := s.gate.Report(ctx, q, e); err != nil {
+	if err := s.gate.Report(ctx, counted(c, q), e); err != nil {
 		return err
 	}
 	return cause
+}
+
+// counted is q as its failures count.
+func counted(c Credentials, q Question) Question {
+	if c.Hopeless {
+		q.Name, q.Subject = "", ""
+	}
+	return q
+}
+
+// outliving returns a context for what must be done even if the client goes
+// away in the middle of it: else who hangs up in time would guess without being
+// counted.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }
 
 func question(c Credentials, l *Login) Question {
