@@ -39,6 +39,7 @@ func withStore(cmd *cobra.Command, file string, do func(ctx context.Context, p *
 	if p.hasher, err = newHasher(cfg.Passwords); err != nil {
 		return err
 	}
+	tune(cfg.Passwords, p.hasher.Workers())
 	return do(cmd.Context(), p)
 }
 
