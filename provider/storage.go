@@ -77,8 +77,10 @@ type Issue struct {
 type TokenStorage interface {
 	// Issue writes x. It returns [identity.ErrConflict] when x.Rotate was used
 	// before (and the grace is over), its successor was used, or it has
-	// expired, and [identity.ErrNotFound] when the grant is revoked or gone.
-	// Rotating also ends the access token paired with the rotated token.
+	// expired, or when an access token is stored already, and
+	// [identity.ErrNotFound] when the grant is revoked or gone. Rotating also
+	// ends the access token paired with the rotated token. An issue may have
+	// nothing but Events: they are kept only if the grant is live.
 	Issue(ctx context.Context, x *Issue) error
 	// FindToken returns the token and its grant, whatever their state, or
 	// [identity.ErrNotFound].
