@@ -27,7 +27,7 @@ func clientsAdd(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add CLIENT-ID", Short: "Add a client; its generated secret is shown once",
 		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("CLIENT-ID"),
 	}
 	client := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
 	f := c.Flags()
@@ -146,7 +146,7 @@ func clientsList(file *string) *cobra.Command {
 
 func clientsDelete(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "delete CLIENT-ID", Short: "Delete a client and revoke all of its tokens", Example: "  keyway clients delete reports", Args: cobra.ExactArgs(1),
+		Use: "delete CLIENT-ID", Short: "Delete a client and revoke all of its tokens", Example: "  keyway clients delete reports", Args: oneArg("CLIENT-ID"),
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error {

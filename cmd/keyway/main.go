@@ -94,6 +94,16 @@ func wantUsage(c *cobra.Command) {
 	}
 }
 
+// oneArg wants exactly one argument and says what it is.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("give one %s, not %d", name, len(args))
+		}
+		return nil
+	}
+}
+
 // configFlag adds --config to a command.
 func configFlag(c *cobra.Command) *string {
 	return c.PersistentFlags().String("config", "keyway.yaml", "the configuration `FILE`")

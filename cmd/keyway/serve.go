@@ -65,6 +65,7 @@ type program struct {
 	now      func() time.Time
 	store    *store.Store
 	hasher   *identity.Hasher
+	gate     *identity.Gate
 	provider *provider.Provider
 	adapter  *adapter.Adapter
 	handler  http.Handler
@@ -93,6 +94,9 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	if err = adapter.Check(systems); err != nil {
 		return nil, err
 	}
+	if err = checkTLS(cfg.TLS); err != nil {
+		return nil, err
+	}
 	if err = p.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -106,7 +110,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 		return nil, err
 	}
 	p.adapter, err = adapter.New(adapter.Options{
-		Granter: p.provider, Instances: systems, Now: now, Log: p.log, ClientAddr: clientAddr(cfg.TrustedProxies),
+		Granter: p.provider, Gate: p.gate, Instances: systems, Now: now, Log: p.log, ClientAddr: clientAddr(cfg.TrustedProxies),
 	})
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func (p *program) openStore(ctx context.Context) error {
 		KeepAttempts: max(24*time.Hour, p.cfg.Lockout.Window), KeepEvents: p.cfg.EventRetention,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("database %s: %w", dsn, err)
 	}
 	p.closers = append(p.closers, p.store.Close)
 	return nil
@@ -200,6 +204,7 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.gate = gate
 	secret, err := derive(p.cfg, "tokens v1")
 	if err != nil {
 		return nil, err

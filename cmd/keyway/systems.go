@@ -69,6 +69,27 @@ func (f folders) names() []string {
 	return slices.Compact(names)
 }
 
+// strays reports folders of the operator's that describe nothing.
+func (f folders) strays() error {
+	if f.own == nil {
+		return nil
+	}
+	entries, err := fs.ReadDir(f.own, ".")
+	if err != nil {
+		return fmt.Errorf("templates_dir: %w", err)
+	}
+	var problems []error
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if _, err := fs.Stat(f.own, path.Join(e.Name(), "system.yaml")); err != nil {
+			problems = append(problems, fmt.Errorf("templates_dir: the folder %s has no system.yaml", e.Name()))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // load loads one profile of a system; "" is the one of system.yaml.
 func (f folders) load(name, profile string) (*adapter.System, error) {
 	tree, ok := f.of(name)

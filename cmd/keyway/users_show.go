@@ -102,7 +102,7 @@ func (p *program) findUser(ctx context.Context, directory, name string) (*identi
 
 func usersShow(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts", Example: "  keyway users show alice", Args: cobra.ExactArgs(1),
+		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	format := outputFlag(c)
@@ -130,7 +130,7 @@ func usersShow(file *string) *cobra.Command {
 
 func usersStatus(file *string, use, short string, to identity.Status) *cobra.Command {
 	c := &cobra.Command{
-		Use: use + " LOGIN-NAME|SUBJECT", Short: short, Example: "  keyway users " + use + " alice", Args: cobra.ExactArgs(1),
+		Use: use + " LOGIN-NAME|SUBJECT", Short: short, Example: "  keyway users " + use + " alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
