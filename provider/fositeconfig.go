@@ -51,6 +51,7 @@ func (p *Provider) compose() {
 	access := &fositeoauth2.HandleHelper{AccessTokenStrategy: p.tokens, AccessTokenStorage: p.fositeStore, Config: config}
 	id := &fositeopenid.IDTokenHandleHelper{IDTokenStrategy: fositeopenid.DefaultStrategy{Signer: p.keys, Config: config}}
 	config.TokenEndpointHandlers = fosite.TokenEndpointHandlers{
+		grantTypeGuard{},
 		&fositeoauth2.ClientCredentialsGrantHandler{HandleHelper: access, Config: config},
 		&fositeoauth2.ResourceOwnerPasswordCredentialsGrantHandler{ //nolint:staticcheck // deprecated for use in the open; ours stays in process
 			HandleHelper: access, ResourceOwnerPasswordCredentialsGrantStorage: p.fositeStore,
@@ -61,6 +62,35 @@ func (p *Provider) compose() {
 		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
 	}
 	p.fosite = fosite.NewOAuth2Provider(p.fositeStore, config)
+}
+
+// grantTypeGuard asks before any grant is looked at whether the client may use
+// its type: unauthorized_client (RFC 6749, section 5.2), where fosite's own
+// handlers have other codes.
+type grantTypeGuard struct{}
+
+var _ fosite.TokenEndpointHandler = grantTypeGuard{}
+
+// CanHandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) CanHandleTokenEndpointRequest(context.Context, fosite.AccessRequester) bool {
+	return true
+}
+
+// CanSkipClientAuth implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+// HandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) HandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) error {
+	c, ok := r.GetClient().(*fositeClient)
+	if types := r.GetGrantTypes(); !ok || len(types) != 1 || !c.mayUse(types[0]) {
+		return fosite.ErrUnauthorizedClient
+	}
+	return fosite.ErrUnknownRequest // what follows is for others
+}
+
+// PopulateTokenEndpointResponse implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) PopulateTokenEndpointResponse(context.Context, fosite.AccessRequester, fosite.AccessResponder) error {
+	return fosite.ErrUnknownRequest
 }
 
 // passwordIDToken adds the ID token that fosite's password grant leaves out.

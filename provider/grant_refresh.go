@@ -36,9 +36,6 @@ func (h *refreshHandler) HandleTokenEndpointRequest(ctx context.Context, r fosit
 	if u == nil || !ours || !ok {
 		return fosite.ErrServerError.WithWrap(errNoUnit)
 	}
-	if !client.mayUse(grantRefresh) {
-		return fosite.ErrUnauthorizedClient
-	}
 	u.presented = ar.Form.Get("refresh_token")
 	if u.presented == "" {
 		return fosite.ErrInvalidRequest.WithHint("The parameter refresh_token is missing.")
