@@ -40,7 +40,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	var err error
 	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
-	p.options.Storage = forgetful{Storage: o.Storage, tokens: &p.reads.tokens}
+	p.options.Storage = forgetful{Storage: o.Storage, reads: &p.reads}
 	p.fositeStore = &fositeStore{provider: p}
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)

@@ -29,6 +29,11 @@ type reads struct {
 	users  recent[string, *identity.User]
 }
 
+func (r *reads) forget() {
+	r.tokens.forget()
+	r.users.forget()
+}
+
 type keptValue[V any] struct {
 	value V
 	until time.Time
@@ -67,7 +72,7 @@ func (r *recent[K, V]) forget() {
 type forgetful struct {
 	Storage
 
-	tokens *recent[Hash, StoredToken]
+	reads *reads
 }
 
 var _ Storage = forgetful{}
@@ -77,20 +82,53 @@ func (s forgetful) Issue(ctx context.Context, x *Issue) error {
 	if x.Rotate == nil {
 		return s.Storage.Issue(ctx, x)
 	}
-	defer s.tokens.forget()
+	defer s.reads.forget()
 	return s.Storage.Issue(ctx, x)
 }
 
 // Revoke implements [TokenStorage].
 func (s forgetful) Revoke(ctx context.Context, q RevokeQuery) (int, error) {
-	defer s.tokens.forget()
+	defer s.reads.forget()
 	return s.Storage.Revoke(ctx, q)
+}
+
+// SaveClient implements [ClientStorage]; it may disable the client.
+func (s forgetful) SaveClient(ctx context.Context, c *Client) error {
+	defer s.reads.forget()
+	return s.Storage.SaveClient(ctx, c)
 }
 
 // DeleteClient implements [ClientStorage].
 func (s forgetful) DeleteClient(ctx context.Context, id string) error {
-	defer s.tokens.forget()
+	defer s.reads.forget()
 	return s.Storage.DeleteClient(ctx, id)
+}
+
+// Directory returns d for use in this process: what it changes of people, the
+// provider sees at once, and not only after the moment for which it believes
+// what it has read.
+func (p *Provider) Directory(d identity.Directory) identity.Directory {
+	return forgetfulDirectory{Directory: d, reads: &p.reads}
+}
+
+type forgetfulDirectory struct {
+	identity.Directory
+
+	reads *reads
+}
+
+var _ identity.Directory = forgetfulDirectory{}
+
+// SaveRecords implements [identity.Directory].
+func (d forgetfulDirectory) SaveRecords(ctx context.Context, records []identity.Record) ([]identity.SaveResult, error) {
+	defer d.reads.forget()
+	return d.Directory.SaveRecords(ctx, records)
+}
+
+// SetStatus implements [identity.Directory].
+func (d forgetfulDirectory) SetStatus(ctx context.Context, subject string, to identity.Status) error {
+	defer d.reads.forget()
+	return d.Directory.SetStatus(ctx, subject, to)
 }
 
 // findRecent is FindToken for access tokens that may have been read a moment

@@ -29,6 +29,41 @@ func TestWhatWasJustReadIsForgottenInTime(t *testing.T) {
 			_, err := w.Inspect(t.Context(), access)
 			require.ErrorIs(t, err, provider.ErrRevoked)
 		})
+		t.Run("a user disabled, deleted or changed in this process is so at once", func(t *testing.T) {
+			people := w.Directory(w.store)
+			for _, to := range []identity.Status{identity.StatusDisabled, identity.StatusDeleted} {
+				access := token(t)
+				require.Equal(t, "alice@example.com", w.userinfo(access).str("email"))
+				require.NoError(t, people.SetStatus(t.Context(), w.alice, to))
+				_, err := w.Inspect(t.Context(), access)
+				require.ErrorIs(t, err, provider.ErrRevoked)
+				require.NoError(t, people.SetStatus(t.Context(), w.alice, identity.StatusActive))
+			}
+			access := token(t)
+			w.userinfo(access)
+			_, err := people.SaveRecords(t.Context(), []identity.Record{{
+				User:     identity.User{Subject: w.alice, Email: "new@example.com", LoginNames: []identity.LoginName{{Directory: "default", Name: "alice"}}},
+				Accounts: []identity.Account{{System: "faveo", ID: "7"}},
+			}})
+			require.NoError(t, err)
+			require.Equal(t, "new@example.com", w.userinfo(access).str("email"))
+		})
+		t.Run("a client disabled or deleted in this process takes its tokens along at once", func(t *testing.T) {
+			access := token(t)
+			c, err := w.store.FindClient(t.Context(), legacyID)
+			require.NoError(t, err)
+			off := *c
+			off.Disabled = true
+			require.NoError(t, w.SaveClient(t.Context(), &off))
+			_, err = w.Inspect(t.Context(), access)
+			require.Equal(t, identity.ReasonInvalidToken, identity.ReasonOf(err))
+			require.NoError(t, w.SaveClient(t.Context(), c))
+			access = token(t)
+			require.NoError(t, w.DeleteClient(t.Context(), legacyID))
+			require.NoError(t, w.SaveClient(t.Context(), c))
+			_, err = w.Inspect(t.Context(), access)
+			require.ErrorIs(t, err, provider.ErrRevoked)
+		})
 		t.Run("what another replica revokes is dead within a second", func(t *testing.T) {
 			access := token(t)
 			require.NoError(t, other.RevokeGrant(t.Context(), provider.TokenQuery{Client: legacyID, Token: access}))
