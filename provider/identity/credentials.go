@@ -95,8 +95,10 @@ type Identity struct {
 	AMR      []string // RFC 8176, for instance "pwd"
 }
 
-// Authenticator says who presents these credentials.
-// Errors are [*Failure].
+// Authenticator says who presents these credentials. Errors are [*Failure].
+//
+// Once it has looked at the password it says what it found, whatever has become
+// of ctx: a client that hangs up must not take its guess back.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credentials) (*Identity, error)
 }

@@ -41,7 +41,8 @@ func NewSignIn(o SignInOptions) (*SignIn, error) {
 //
 // While a name is locked no password is looked at. Guesses that were under way
 // when the lock fell are answered as locked too, whether right or wrong, so
-// that many at once find out no more than one after the other.
+// that many at once find out no more than one after the other. Once a password
+// was looked at, the outcome is counted even if ctx is over.
 func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
 	l, err := c.login(ctx, s.users)
 	if err != nil {
@@ -55,6 +56,8 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 		return nil, s.refuse(ctx, c, q, err)
 	}
 	id, err := s.authenticate(ctx, c, l)
+	ctx, cancel := outliving(ctx) // the password was looked at
+	defer cancel()
 	if err != nil {
 		return nil, s.unlessLocked(ctx, counted(c, q), s.refuse(ctx, c, q, err))
 	}
@@ -116,7 +119,11 @@ func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause er
 	if c.RemoteAddr.IsValid() {
 		e.RemoteAddr = c.RemoteAddr.Unmap().String()
 	}
-	if err := s.gate.Report(ctx, counted(c, q), e); err != nil {
+	q = counted(c, q)
+	if errors.Is(cause, errSourceLocked) {
+		q.Name, q.Subject = "", ""
+	}
+	if err := s.gate.Report(ctx, q, e); err != nil {
 		return err
 	}
 	return cause
@@ -128,13 +135,6 @@ func counted(c Credentials, q Question) Question {
 		q.Name, q.Subject = "", ""
 	}
 	return q
-}
-
-// outliving returns a context for what must be done even if the client goes
-// away in the middle of it: else who hangs up in time would guess without being
-// counted.
-func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }
 
 func question(c Credentials, l *Login) Question {
