@@ -68,7 +68,7 @@ func TestANewTokenOfAnHourHas3600Seconds(t *testing.T) {
 	for name, issued := range map[string]time.Time{"of the clock's second": start, "of the very moment": now} {
 		t.Run(name, func(t *testing.T) {
 			g := &scripted{grant: &provider.Grant{IssuedAt: issued, ExpiresAt: issued.Add(time.Hour), User: &identity.User{}}}
-			a, err := New(Options{Granter: g, Instances: []Instance{shopAt(t)}, Now: func() time.Time { return now }})
+			a, err := New(Options{Granter: g, Gate: openGate(t), Instances: []Instance{shopAt(t)}, Now: func() time.Time { return now }})
 			require.NoError(t, err)
 			r := httptest.NewRequest(http.MethodPost, "/login?name=a&word=b", nil)
 			w := httptest.NewRecorder()

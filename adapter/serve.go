@@ -119,9 +119,12 @@ func (x *exchange) choose(m *mounted, r *http.Request) {
 }
 
 // answer finds the outcome of a request, in the order that the contracts
-// know: path and method, limit, key, fields, action.
+// know: path and method, network, limit, key, fields, action.
 func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, levels [][]*mounted) Outcome {
 	m, o := a.pick(w, r, x, levels)
+	if refused := a.admit(r.Context(), x); refused != "" {
+		return refused
+	}
 	if o != "" {
 		return o
 	}
@@ -138,7 +141,7 @@ func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, le
 	if o := x.read(w, r); o != "" {
 		return o
 	}
-	if o := x.checkKey(); o != "" {
+	if o := a.checkKey(r.Context(), x); o != "" {
 		return o
 	}
 	x.refused = x.readFields(x.route.fields)

@@ -35,7 +35,10 @@ type stagedToken struct {
 	revoked bool
 }
 
-var _ adapter.Granter = (*Stage)(nil)
+var (
+	_ adapter.Granter = (*Stage)(nil)
+	_ adapter.Gate    = (*Stage)(nil)
+)
 
 // NewStage sets up what an example gives.
 func NewStage(g Given) (*Stage, error) {
@@ -71,6 +74,13 @@ func (s *Stage) Advance(d time.Duration) {
 	defer s.mu.Unlock()
 	s.clock = s.clock.Add(d)
 }
+
+// Ask implements [adapter.Gate]: an example knows no networks, and no lockout
+// but by Given.Fail.
+func (*Stage) Ask(context.Context, identity.Question) error { return nil }
+
+// Report implements [adapter.Gate].
+func (*Stage) Report(context.Context, identity.Question, identity.Event) error { return nil }
 
 // failure is what every call answers where the example says so.
 func (s *Stage) failure() error {
