@@ -41,7 +41,9 @@ const (
 // Directory is what administration writes of people.
 type Directory interface {
 	// SaveRecords saves each record, found again by its first login name, and
-	// returns a result for each. A bad record does not stop the others.
+	// returns a result for each. A bad record does not stop the others. A
+	// record's status counts where it differs from the one that was saved last,
+	// so that a status set since stays.
 	SaveRecords(ctx context.Context, records []Record) ([]SaveResult, error)
 	// ListUsers returns at most limit users in the order of their subjects, beginning
 	// behind after, whose login name, e-mail or subject contains match.
