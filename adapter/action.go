@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -118,7 +117,10 @@ func (x *exchange) credentials() (identity.Credentials, Outcome) {
 		StatusFirst: policy.StatusFirst && !x.m.uniform, AllowUnverified: policy.AllowUnverified,
 	}
 	if policy.EmailSetting != "" && x.m.settings[policy.EmailSetting] != true && identity.LooksLikeEmail(c.Username) {
-		c.Password = rand.Text() // nobody's, so that the answer takes its usual time
+		c.Hopeless = true
+	}
+	if other := squeeze(c.Password); policy.Equivalent == equivalentSqueeze && other != "" && other != c.Password {
+		c.Equivalent = []string{other}
 	}
 	return c, ""
 }

@@ -111,13 +111,22 @@ func (s *Stage) GrantPassword(_ context.Context, g provider.PasswordGrant) (*pro
 	if c.StatusFirst && refused == identity.ReasonUnverified {
 		return nil, identity.Failf(refused, "the status decides first")
 	}
-	if right := p.passwords[s.slots[key]]; right == "" || !hmac.Equal([]byte(right), []byte(c.Password)) {
+	if !isRight(p.passwords[s.slots[key]], c) {
 		return nil, identity.Failf(identity.ReasonWrongPassword, "not the password")
 	}
 	if refused != "" {
 		return nil, identity.Failf(refused, "the status refuses")
 	}
 	return s.issue(g, p, account)
+}
+
+func isRight(password string, c identity.Credentials) bool {
+	for _, given := range append([]string{c.Password}, c.Equivalent...) {
+		if password != "" && !c.Hopeless && hmac.Equal([]byte(password), []byte(given)) {
+			return true
+		}
+	}
+	return false
 }
 
 func statusReason(s identity.Status, allowUnverified bool) identity.Reason {
