@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -142,9 +143,24 @@ func loadSystems(cfg *config.Config) ([]adapter.Instance, error) {
 			}
 			loaded[key] = system
 		}
+		problems = append(problems, literalSecrets(s, system)...)
 		instances = append(instances, instanceOf(cfg, s, system))
 	}
 	return instances, errors.Join(problems...)
+}
+
+// literalSecrets reports secrets that stand in the configuration itself. What
+// comes from a reference is a [config.Secret].
+func literalSecrets(s config.System, system *adapter.System) []error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
+		v := s.Settings[name]
+		if _, ok := v.(config.Secret); ok || v == nil || v == "" || system.Settings[name].Type != adapter.SettingSecret {
+			continue
+		}
+		problems = append(problems, fmt.Errorf("system %s: settings.%s: this is a secret; write env:NAME or file:PATH", s.Name, name))
+	}
+	return problems
 }
 
 func instanceOf(cfg *config.Config, s config.System, system *adapter.System) adapter.Instance {
