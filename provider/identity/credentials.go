@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Credentials are what one login attempt presents. Its LogValue and String
-// hide the password.
+// Credentials are what one login attempt presents. Printed, logged or encoded
+// as JSON they hide the password.
 type Credentials struct {
 	Directory string
 	Username  string
-	Password  string
+	Password  string `json:"-"`
 	// Equivalent are other readings of what was typed, for a legacy system that
 	// alters passwords before it looks at them. They are tried where Password is
 	// wrong, within the same attempt; at most the first one is, and only if it
 	// differs from Password.
-	Equivalent []string
-	System     string // the legacy system's instance, "" for a browser login
-	Client     string // the OAuth client that the login is for
+	Equivalent []string `json:"-"`
+	System     string   // the legacy system's instance, "" for a browser login
+	Client     string   // the OAuth client that the login is for
 	RemoteAddr netip.Addr
 	RequestID  string // for the audit trail
 

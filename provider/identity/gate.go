@@ -17,7 +17,10 @@ type Moment string
 const (
 	MomentTry   Moment = "try"   // before a password or another proof is looked at
 	MomentEnter Moment = "enter" // before a proof becomes a session or a grant: login, code, device
-	MomentStay  Moment = "stay"  // while a grant lives: refresh, introspection, userinfo, forward auth
+	// MomentStay is while a grant lives: refresh, introspection, userinfo, forward
+	// auth. Lockout is not asked about: guessing somebody's password must not end
+	// their sessions (docs/adr/0008-lockout-does-not-end-sessions.md).
+	MomentStay Moment = "stay"
 )
 
 // Question is what the gate is asked.

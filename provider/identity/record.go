@@ -11,10 +11,10 @@ type Record struct {
 }
 
 // RecordCredential is a credential to be saved. Exactly one of Password and
-// Credential.Hash is set.
+// Credential.Hash is set. It hides itself as its Credential does.
 type RecordCredential struct {
 	Credential
-	Password string // plain; hashed before it reaches a store
+	Password string `json:"-"` // plain; hashed before it reaches a store
 	// Source tells one imported hash from another without being one: saving a
 	// record whose Source is the stored one leaves the stored hash alone, for
 	// it may have been upgraded or changed since.
