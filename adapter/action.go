@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -118,7 +117,10 @@ func (x *exchange) credentials() (identity.Credentials, Outcome) {
 		StatusFirst: policy.StatusFirst && !x.m.uniform, AllowUnverified: policy.AllowUnverified,
 	}
 	if policy.EmailSetting != "" && x.m.settings[policy.EmailSetting] != true && identity.LooksLikeEmail(c.Username) {
-		c.Password = rand.Text() // nobody's, so that the answer takes its usual time
+		c.Hopeless = true
+	}
+	if other := squeeze(c.Password); policy.Equivalent == equivalentSqueeze && other != "" && other != c.Password {
+		c.Equivalent = []string{other}
 	}
 	return c, ""
 }
@@ -140,7 +142,7 @@ func (x *exchange) claims(f provider.TokenFacts) ([]byte, error) {
 	view := x.view
 	view.User, view.Account = f.User, f.Account
 	view.Token = &TokenView{
-		ID: f.ID, IssuedAt: f.IssuedAt, ExpiresAt: f.ExpiresAt, Remaining: int64(f.ExpiresAt.Sub(view.Now) / time.Second),
+		ID: f.ID, IssuedAt: f.IssuedAt, ExpiresAt: f.ExpiresAt, Remaining: secondsLeft(f.ExpiresAt, view.Now),
 	}
 	text, err := x.m.system.prepared.claims.render(&view)
 	return []byte(text), err
@@ -151,9 +153,13 @@ func (x *exchange) know(g *provider.Grant) {
 	x.view.User, x.view.Account = g.User, g.Account
 	x.view.Token = &TokenView{
 		Value: g.AccessToken, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt,
-		Remaining: max(0, int64(g.ExpiresAt.Sub(x.view.Now)/time.Second)),
+		Remaining: secondsLeft(g.ExpiresAt, x.view.Now),
 	}
 }
+
+// secondsLeft counts as the legacy systems do, in whole seconds of the clock: a
+// new token of an hour has 3600, whatever the fraction in which it was made.
+func secondsLeft(expires, now time.Time) int64 { return max(0, expires.Unix()-now.Unix()) }
 
 // forget takes everybody out of the view: a refusal speaks of nobody.
 func (x *exchange) forget() { x.view.User, x.view.Account, x.view.Token = nil, nil, nil }

@@ -55,6 +55,7 @@ func (a *Adapter) explain(ctx context.Context, x *exchange, told legacyJWT, err 
 	}
 	_, _, err = a.granter.LookupUser(ctx, provider.UserQuery{
 		AccountSystem: x.m.accounts, AccountID: cleanText(told.subject),
+		System: x.m.name, RemoteAddr: x.from, RequestID: x.view.Request.ID,
 	})
 	switch identity.ReasonOf(err) {
 	case "":
@@ -90,7 +91,10 @@ func (a *Adapter) lookup(ctx context.Context, x *exchange) Outcome {
 			return x.failed(err)
 		}
 	}
-	q := provider.UserQuery{AccountSystem: x.m.accounts, Directory: directory}
+	q := provider.UserQuery{
+		AccountSystem: x.m.accounts, Directory: directory,
+		System: x.m.name, RemoteAddr: x.from, RequestID: x.view.Request.ID,
+	}
 	q.AccountID = x.firstField(x.route.Lookup.AccountID)
 	if q.AccountID == "" {
 		q.Username = x.firstField(x.route.Lookup.LoginName)

@@ -190,6 +190,7 @@ func (c *compiler) checkTop() {
 	if c.s.JSON.Indent < 0 || c.s.JSON.Indent > 16 {
 		c.problem([]string{"json", "indent"}, "an indent is 0 to 16 spaces")
 	}
+	c.oneOf(c.s.Login.Equivalent, []string{equivalentSqueeze}, "login", "equivalent")
 	if name := c.s.Login.EmailSetting; name != "" {
 		c.settingOf(name, []string{"login", "email_setting"}, SettingBool)
 	}

@@ -45,6 +45,21 @@ func normalise(text string, list []string, settings map[string]any) string {
 	return text
 }
 
+// equivalentSqueeze is what LoginPolicy.Equivalent may say.
+const equivalentSqueeze = "squeeze"
+
+// squeeze makes one space of each run of them and cuts blanks off both ends.
+func squeeze(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for i := range len(text) {
+		if text[i] != ' ' || i == 0 || text[i-1] != ' ' {
+			b.WriteByte(text[i])
+		}
+	}
+	return strings.Trim(b.String(), " \t\v")
+}
+
 // readField puts one field's value into the view, and into x.exact byte for
 // byte. The outcome is "" when all is well.
 func (x *exchange) readField(f *preparedField) Outcome {

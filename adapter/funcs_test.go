@@ -15,7 +15,7 @@ func testView() *View {
 	return &View{
 		Now: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Site: Site{URL: "http://s/"},
 		Settings: map[string]any{"life": 4 * time.Minute, "on": true},
-		Request:  RequestView{JSON: map[string]any{"id": json.Number("7"), "params": map[string]any{"user": "u"}, "a.b": true}},
+		Request:  RequestView{JSON: map[string]any{"id": json.Number("7"), "params": map[string]any{"user": "u"}, "a.b": true, "a": map[string]any{"b": false}}},
 		User: &identity.User{
 			Email: "a@b.example", Claims: map[string]any{"given_name": "A", "nothing": nil},
 			LoginNames: []identity.LoginName{{Name: "a@b.example"}, {Name: "pin", Slot: "pin"}, {Name: "ann"}},
@@ -39,7 +39,7 @@ func TestFunctionsOfTemplates(t *testing.T) {
 		{`int .Settings.life`, `240`},
 		{`member "id" nil`, `7`},
 		{`member "params.user" nil`, `"u"`},
-		{`member "a.b" nil`, `true`},
+		{`member "a.b" nil`, `false`},
 		{`member "params.gone" 5`, `5`},
 		{`username`, `"ann"`},
 		{`concat username "/" (attr "n" 0)`, `"ann/3"`},

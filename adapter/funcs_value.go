@@ -92,15 +92,14 @@ func toTime(v any) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("not a time")
 }
 
-// reach finds a member of a JSON object; dots reach into objects. A member
-// whose own name has dots is found first.
+// reach finds a member of a JSON object; dots reach into objects, and never
+// stand for themselves: a member whose own name has a dot is not the one that
+// the real system reads.
 func reach(m map[string]any, path string) (any, bool) {
-	if v, ok := m[path]; ok {
-		return v, true
-	}
 	head, tail, dotted := strings.Cut(path, ".")
 	if !dotted {
-		return nil, false
+		v, ok := m[path]
+		return v, ok
 	}
 	inner, ok := m[head].(map[string]any)
 	if !ok {

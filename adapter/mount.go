@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// Options are what an [Adapter] needs. Granter and Now are required.
+// Options are what an [Adapter] needs. Granter, Gate and Now are required.
 type Options struct {
 	Granter   Granter
+	Gate      Gate
 	Instances []Instance
 	Now       func() time.Time
 	Log       *slog.Logger // default: discarded
@@ -57,6 +58,7 @@ type instance struct {
 // Adapter answers the requests of legacy systems.
 type Adapter struct {
 	granter    Granter
+	gate       Gate
 	now        func() time.Time
 	log        *slog.Logger
 	clientAddr func(*http.Request) netip.Addr
@@ -67,11 +69,11 @@ type Adapter struct {
 // New mounts the instances. Every mistake is reported at once: the error then
 // is [Problems], with the instance's name in Field.
 func New(o Options) (*Adapter, error) {
-	if o.Granter == nil || o.Now == nil {
-		return nil, errors.New("adapter: Options need Granter and Now")
+	if o.Granter == nil || o.Gate == nil || o.Now == nil {
+		return nil, errors.New("adapter: Options need Granter, Gate and Now")
 	}
 	a := &Adapter{
-		granter: o.Granter, now: o.Now, log: o.Log, clientAddr: o.ClientAddr, requestID: o.RequestID,
+		granter: o.Granter, gate: o.Gate, now: o.Now, log: o.Log, clientAddr: o.ClientAddr, requestID: o.RequestID,
 		hosts: map[string]*table{},
 	}
 	if a.log == nil {

@@ -9,7 +9,8 @@ import (
 // maxRateEntries bounds the memory of one instance's request limit.
 const maxRateEntries = 100_000
 
-// rateLimit counts requests in a fixed window for each client address.
+// rateLimit counts requests in a fixed window for each client address; an IPv6
+// network of 64 bits, which is one customer's, counts as one address.
 type rateLimit struct {
 	limit int
 	per   time.Duration
@@ -29,6 +30,7 @@ func newRateLimit(limit int, per time.Duration) *rateLimit {
 // take counts one request and says how many more this window allows; ok is
 // false beyond the limit.
 func (l *rateLimit) take(from netip.Addr, now time.Time) (remaining int, ok bool) {
+	from = rateSource(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.seen[from]
@@ -45,6 +47,19 @@ func (l *rateLimit) take(from netip.Addr, now time.Time) (remaining int, ok bool
 	}
 	w.count++
 	return l.limit - w.count, true
+}
+
+// rateSource is the address under which a client is counted.
+func rateSource(from netip.Addr) netip.Addr {
+	from = from.Unmap().WithZone("")
+	if !from.Is6() {
+		return from
+	}
+	network, err := from.Prefix(64)
+	if err != nil {
+		return from
+	}
+	return network.Addr()
 }
 
 // makeRoom forgets windows that are over, and if that is not enough some that

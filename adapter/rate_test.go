@@ -31,7 +31,7 @@ func TestTheLimitIsAFixedWindowForEachAddress(t *testing.T) {
 
 func TestVeryManyAddressesDoNotFillTheMemory(t *testing.T) {
 	l := newRateLimit(1, time.Minute)
-	addr := netip.MustParseAddr("2001:db8::")
+	addr := netip.MustParseAddr("10.0.0.0")
 	for range 2*maxRateEntries + 1 {
 		addr = addr.Next()
 		l.take(addr, start)
@@ -39,4 +39,24 @@ func TestVeryManyAddressesDoNotFillTheMemory(t *testing.T) {
 	require.LessOrEqual(t, len(l.seen), maxRateEntries)
 	l.take(addr.Next(), start.Add(time.Hour))
 	require.NotEmpty(t, l.seen)
+}
+
+func TestOneNetworkOfIPv6IsOneAddress(t *testing.T) {
+	for _, c := range []struct {
+		name, first, second string
+		same                bool
+	}{
+		{"two addresses of one /64", "2001:db8::1", "2001:db8::ffff:1", true},
+		{"two networks", "2001:db8::1", "2001:db8:0:1::1", false},
+		{"two zones", "fe80::1%eth0", "fe80::1%eth1", true},
+		{"an IPv4 address in two forms", "192.0.2.1", "::ffff:192.0.2.1", true},
+		{"two IPv4 addresses in IPv6 form", "::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newRateLimit(1, time.Minute)
+			l.take(netip.MustParseAddr(c.first), start)
+			_, ok := l.take(netip.MustParseAddr(c.second), start)
+			require.Equal(t, c.same, !ok)
+		})
+	}
 }

@@ -16,6 +16,10 @@ import (
 const (
 	maxBody  = 64 << 10 // bytes of a request's body
 	maxParts = 200      // parts of a multipart body
+	// maxBoundary is far above the 70 characters of RFC 2046, section 5.1.1.
+	maxBoundary = 1 << 10
+
+	byteOrderMark = "\xEF\xBB\xBF"
 )
 
 // input is what a request brought, before any field is looked at.
@@ -56,9 +60,12 @@ func readInput(w http.ResponseWriter, r *http.Request, rules *Input) (*input, Ou
 
 func (in *input) readBody(body []byte) Outcome {
 	header := in.request.Header.Get("Content-Type")
-	kind, params, err := mime.ParseMediaType(header)
+	kind, _, err := mime.ParseMediaType(header)
 	if err != nil {
-		kind, _, _ = strings.Cut(header, ";")
+		kind = header
+		if i := strings.IndexAny(kind, ";,"); i >= 0 {
+			kind = kind[:i]
+		}
 		kind = strings.ToLower(strings.TrimSpace(kind))
 	}
 	good := true
@@ -66,8 +73,11 @@ func (in *input) readBody(body []byte) Outcome {
 	case kind == "application/x-www-form-urlencoded" && in.rules.Form:
 		in.form = parseForm(string(body))
 	case kind == "multipart/form-data" && in.rules.Multipart:
-		in.form, good = parseMultipart(body, params["boundary"])
+		in.form, good = parseMultipart(body, boundaryOf(header))
 	case in.rules.readsJSON(kind):
+		if in.rules.JSON == "any" {
+			body = bytes.TrimPrefix(body, []byte(byteOrderMark)) // Express strips it, PHP does not parse it
+		}
 		in.json, good = parseJSON(body)
 	case in.rules.JSON == "any" && kind == "text/plain":
 	default:
@@ -140,6 +150,30 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }
 
+// boundaryOf reads the boundary out of a Content-Type as PHP does: whatever
+// stands behind the word and its equals sign, up to a quote where it is quoted,
+// else up to a comma or semicolon. Clients send it with characters that need
+// quotes (RFC 2046, section 5.1.1) and without these.
+func boundaryOf(contentType string) string {
+	i := strings.Index(strings.ToLower(contentType), "boundary")
+	if i < 0 {
+		return ""
+	}
+	_, text, ok := strings.Cut(contentType[i:], "=")
+	if !ok {
+		return ""
+	}
+	if quoted, ok := strings.CutPrefix(text, `"`); ok {
+		text, _, _ = strings.Cut(quoted, `"`)
+	} else if end := strings.IndexAny(text, ",;"); end >= 0 {
+		text = text[:end]
+	}
+	if text = strings.TrimRight(text, " \t"); len(text) > maxBoundary {
+		return ""
+	}
+	return text
+}
+
 // parseMultipart reads the text fields of a multipart body; files are passed
 // over.
 func parseMultipart(body []byte, boundary string) (map[string]value, bool) {
@@ -170,7 +204,6 @@ func parseMultipart(body []byte, boundary string) (map[string]value, bool) {
 // parseJSON reads a JSON object; the last of equal names wins. An array has no
 // members, and any other value is malformed.
 func parseJSON(body []byte) (map[string]any, bool) {
-	body = bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF"))
 	if tooDeep(body) {
 		return nil, false
 	}

@@ -73,14 +73,16 @@ func TestValuesAreFoundWhereTheRulesSay(t *testing.T) {
 		{"JSON of any type", any, "application/xml", `{"a":"b"}`, "a", "b"},
 		{"a text is no JSON", any, "text/plain", `{"a":"b"}`, "a", "(absent)"},
 		{"a dotted path", everything(), "application/json", `{"a":{"b":{"c":"d"}}}`, "a.b.c", "d"},
-		{"a dotted name first", everything(), "application/json", `{"a.b":"x","a":{"b":"y"}}`, "a.b", "x"},
+		{"a dot in a member's own name does not reach", everything(), "application/json", `{"a.b":"x","a":{"b":"y"}}`, "a.b", "y"},
+		{"nor does it stand for a nested member", everything(), "application/json", `{"a.b":"x"}`, "a.b", "(absent)"},
 		{"the last of equal members wins", everything(), "application/json", `{"a":"1","a":"2"}`, "a", "2"},
 		{"a number counts as its text", everything(), "application/json", `{"a":1.50}`, "a", "1.50"},
 		{"or as not a string", exact, "application/json", `{"a":1.50}`, "a", "(not a string)"},
 		{"null is not a string", everything(), "application/json", `{"both":null}`, "both", "(not a string)"},
 		{"an object is not a string", everything(), "application/json", `{"a":{}}`, "a", "(not a string)"},
 		{"an array has no members", everything(), "application/json", `[1]`, "a", "(absent)"},
-		{"a byte order mark is passed over", everything(), "application/json", "\xEF\xBB\xBF{\"a\":\"b\"}", "a", "b"},
+		{"a byte order mark is passed over where any body is JSON", any, "application/json", "\xEF\xBB\xBF{\"a\":\"b\"}", "a", "b"},
+		{"and elsewhere is not", everything(), "application/json", "\xEF\xBB\xBF{\"a\":\"b\"}", "a", "(absent)"},
 		{"multipart", everything(), "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--", "a", "b"},
 		{"a file is passed over", everything(), "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\nb\r\n--x--", "a", "(absent)"},
 	} {
@@ -107,6 +109,7 @@ func TestBodiesThatAreNotRead(t *testing.T) {
 		{"of another type, ignored", ignore, "image/png", "x", ""},
 		{"of another method", postOnly, "image/png", "x", ""},
 		{"broken JSON", everything(), "application/json", `{"a":`, OutcomeMalformed},
+		{"JSON behind a byte order mark", everything(), "application/json", "\xEF\xBB\xBF{}", OutcomeMalformed},
 		{"broken JSON, ignored", ignore, "application/json", `{"a":`, ""},
 		{"two JSON values", everything(), "application/json", `{} {}`, OutcomeMalformed},
 		{"a JSON string", everything(), "application/json", `"a"`, OutcomeMalformed},
@@ -124,6 +127,28 @@ func TestBodiesThatAreNotRead(t *testing.T) {
 			_, got := read(t, c.rules, c.kind, c.body)
 			require.Equal(t, c.want, got)
 		})
+	}
+}
+
+func TestBoundariesAreReadAsPHPReadsThem(t *testing.T) {
+	for _, c := range []struct{ name, kind, boundary string }{
+		{"plain", "multipart/form-data; boundary=abc", "abc"},
+		{"quoted", `multipart/form-data; boundary="a, b;c"; charset=utf-8`, "a, b;c"},
+		{"what needs quotes without them", "multipart/form-data; boundary=----=_Part_0_1.2", "----=_Part_0_1.2"},
+		{"a slash", "multipart/form-data; boundary=abc/def", "abc/def"},
+		{"a comma in place of the semicolon", "multipart/form-data, boundary=abc", "abc"},
+		{"another parameter behind it", "Multipart/Form-Data; BOUNDARY=a:b ; charset=utf-8", "a:b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			body := "--" + c.boundary + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--" + c.boundary + "--\r\n"
+			in, o := read(t, everything(), c.kind, body)
+			require.Empty(t, o)
+			require.Equal(t, "b", text(t, in, "a"))
+		})
+	}
+	for _, kind := range []string{"multipart/form-data; boundary", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + strings.Repeat("x", maxBoundary+1)} {
+		_, o := read(t, everything(), kind, "--x\r\n\r\n--x--")
+		require.Equal(t, OutcomeMalformed, o)
 	}
 }
 
@@ -163,6 +188,7 @@ func FuzzReadInput(f *testing.F) {
 	f.Add(form, "a=b&c[]=d&%zz", "x=1")
 	f.Add("application/json", `{"a":{"b":[1,null]}}`, "")
 	f.Add("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--", "")
+	f.Add("multipart/form-data, boundary=a/b", "--a/b\r\n\r\n--a/b--", "")
 	f.Add("", "\x00\xff", "%00[")
 	f.Fuzz(func(t *testing.T, kind, body, query string) {
 		for _, mode := range []string{"no", "exact", "contains", "any"} {

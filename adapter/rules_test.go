@@ -3,6 +3,7 @@ package adapter
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -110,6 +111,38 @@ func TestFieldsAreJudgedByTheirRules(t *testing.T) {
 		w := ask(serve(t, g, nil, in), http.MethodPost, "/login", "", `{"name":"ann","word":"x"}`)
 		require.Equal(t, "wrong", w.Body.String())
 	})
+}
+
+func TestAPasswordMayHaveAnotherReading(t *testing.T) {
+	for _, c := range []struct {
+		name, policy, word string
+		want               []string
+	}{
+		{"none where the system has none", "", "a  b ", nil},
+		{"spaces collapsed and cut", "login: {equivalent: squeeze}", " a  b\t", []string{"a b"}},
+		{"none that is the same", "login: {equivalent: squeeze}", "a b", nil},
+		{"none of blanks", "login: {equivalent: squeeze}", "  ", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := Load(fstest.MapFS{"shop/system.yaml": {Data: []byte(shop + c.policy)}}, "shop", "system.yaml")
+			require.NoError(t, err)
+			in := shopAt(t)
+			in.System = s
+			g := &scripted{grant: someGrant()}
+			ask(serve(t, g, nil, in), http.MethodPost, "/login", form, "name=a&word="+url.QueryEscape(c.word))
+			require.Equal(t, c.word, g.asked.Credentials.Password)
+			require.Equal(t, c.want, g.asked.Credentials.Equivalent)
+		})
+	}
+}
+
+func TestNoPasswordIsRightForAnAddressWhereTheOperatorSaysSo(t *testing.T) {
+	for name, want := range map[string]bool{"ann@example.com": true, "ann": false} {
+		g := &scripted{grant: someGrant()}
+		a := serve(t, g, nil, libraryAt(t, map[string]any{"key_mandatory": false, "by_mail": false}))
+		ask(a, http.MethodPost, "/login", form, "username="+name+"&password=p")
+		require.Equal(t, want, g.asked.Credentials.Hopeless, name)
+	}
 }
 
 func TestARouteMayHaveALifetimeOfItsOwn(t *testing.T) {

@@ -42,10 +42,7 @@ func (a *Adapter) Mount(engine *gin.Engine) {
 	})
 }
 
-// Handles reports whether a legacy system has a route for the request's host
-// and path.
-func (a *Adapter) Handles(r *http.Request) bool { return len(a.levels(r)) > 0 }
-
+// levels are the routes for the request's host and path, the nearest first.
 func (a *Adapter) levels(r *http.Request) [][]*mounted {
 	path := pathOf(r)
 	var out [][]*mounted
@@ -122,9 +119,12 @@ func (x *exchange) choose(m *mounted, r *http.Request) {
 }
 
 // answer finds the outcome of a request, in the order that the contracts
-// know: path and method, limit, key, fields, action.
+// know: path and method, network, limit, key, fields, action.
 func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, levels [][]*mounted) Outcome {
 	m, o := a.pick(w, r, x, levels)
+	if refused := a.admit(r.Context(), x); refused != "" {
+		return refused
+	}
 	if o != "" {
 		return o
 	}
@@ -141,7 +141,7 @@ func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, le
 	if o := x.read(w, r); o != "" {
 		return o
 	}
-	if o := x.checkKey(); o != "" {
+	if o := a.checkKey(r.Context(), x); o != "" {
 		return o
 	}
 	x.refused = x.readFields(x.route.fields)
@@ -236,13 +236,22 @@ func (a *Adapter) report(ctx context.Context, x *exchange, o Outcome, status int
 	if x.err != nil {
 		attrs = append(attrs, slog.String("reason", string(identity.ReasonOf(x.err))))
 	}
-	if o == OutcomeInternal || o == OutcomeUnavailable {
+	if ours(x.err) {
 		level = slog.LevelError
-		if x.err != nil {
-			attrs = append(attrs, slog.String("error", x.err.Error()))
-		}
+		attrs = append(attrs, slog.String("error", x.err.Error()))
 	}
 	a.log.LogAttrs(ctx, level, "legacy request", attrs...)
+}
+
+// ours reports whether an error is the operator's business. An outcome does not
+// tell: some legacy systems answer a client's mistake as an error of their own.
+func ours(err error) bool {
+	switch identity.ReasonOf(err) {
+	case identity.ReasonInternal, identity.ReasonUnavailable:
+		return true
+	default:
+		return false
+	}
 }
 
 // connectionAddr is the address at the other end of the connection.

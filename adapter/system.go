@@ -65,6 +65,7 @@ type LoginPolicy struct {
 	StatusFirst     bool   `yaml:"status_first"`     // an unverified user is told so whatever the password
 	AllowUnverified bool   `yaml:"allow_unverified"` // an unverified user may sign in
 	NeedAccount     bool   `yaml:"need_account"`     // a user without an account here is unknown here
+	Equivalent      string `yaml:"equivalent"`       // another reading of the password, tried where it is wrong as it was sent: "squeeze" (runs of spaces as one, none at the ends); "" for none
 	EmailSetting    string `yaml:"email_setting"`    // a bool setting; while false, an e-mail address finds the user but no password is right for it
 }
 

@@ -45,7 +45,7 @@ type TokenView struct {
 	ID        string // 16 letters and digits; only in claims
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	Remaining int64 // whole seconds from Now to ExpiresAt
+	Remaining int64 // from the second of Now to that of ExpiresAt
 }
 
 // RateView is the state of the system's own request limit.

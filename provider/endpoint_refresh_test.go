@@ -11,7 +11,7 @@ import (
 
 	"keyway/provider"
 	"keyway/provider/identity"
-	"keyway/provider/store/storetest"
+	"keyway/provider/store"
 )
 
 func decodeSegment(t *testing.T, s string) string {
@@ -38,7 +38,7 @@ func TestRefresh(t *testing.T) {
 			require.Equal(t, http.StatusOK, again.status, again.raw)
 			require.Equal(t, http.StatusUnauthorized, w.userinfo(a.str("access_token")).status, "the paired access token ends")
 		})
-		t.Run("a used refresh token presented by another client is rejected and the family untouched", func(t *testing.T) {
+		t.Run("a used refresh token presented by another client is rejected and the family untouched (CVE-2026-55672)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			next := w.refresh("app", token).str("refresh_token")
 			w.clock.add(time.Minute)
@@ -52,10 +52,28 @@ func TestRefresh(t *testing.T) {
 			second := w.refresh("app", token)
 			require.Equal(t, http.StatusOK, second.status, second.raw)
 			require.Equal(t, first.str("refresh_token"), second.str("refresh_token"))
+			require.Equal(t, http.StatusUnauthorized, w.userinfo(first.str("access_token")).status, "one access token at a time")
+			require.Equal(t, http.StatusOK, w.userinfo(second.str("access_token")).status)
+			events, err := w.store.ListEvents(t.Context(), store.EventQuery{Kind: "refresh_repeated"})
+			require.NoError(t, err)
+			require.Len(t, events, 1)
+			require.Equal(t, w.alice, events[0].Subject)
+			require.NotEmpty(t, events[0].RequestID)
 		})
-		t.Run("parallel refreshes inside the grace window agree on one successor", func(t *testing.T) {
+		t.Run("a fourth presentation within the grace window revokes the family", func(t *testing.T) {
+			token, _ := w.session(t, "app")
+			var last answer
+			for range 3 {
+				last = w.refresh("app", token)
+				require.Equal(t, http.StatusOK, last.status, last.raw)
+			}
+			wantError(t, w.refresh("app", token), 400, "invalid_grant")
+			require.Equal(t, false, w.introspect(last.str("access_token")).body["active"])
+			require.Equal(t, "refresh_token_reuse", w.token(t, token).Grant.RevokeReason)
+		})
+		t.Run("parallel refreshes inside the grace window agree on one successor (CVE-2026-1035)", func(t *testing.T) {
 			token, grant := w.session(t, "app")
-			got := parallel(20, func() answer { return w.refresh("app", token) })
+			got := parallel(3, func() answer { return w.refresh("app", token) })
 			for _, a := range got {
 				require.Equal(t, http.StatusOK, a.status, a.raw)
 				require.Equal(t, got[0].str("refresh_token"), a.str("refresh_token"))
@@ -107,7 +125,7 @@ func TestRefresh(t *testing.T) {
 			token, _ := w.session(t, "app")
 			wantError(t, w.refresh("app", w.refresh("app", token).str("access_token")), 400, "invalid_grant")
 		})
-		t.Run("a disabled user cannot refresh", func(t *testing.T) {
+		t.Run("a disabled user cannot refresh (CVE-2026-43983)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			access := w.refresh("app", token)
 			require.NoError(t, w.store.SetStatus(t.Context(), w.alice, identity.StatusDisabled))
@@ -119,8 +137,11 @@ func TestRefresh(t *testing.T) {
 }
 
 func TestRefreshWithoutGrace(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t), func(o *provider.Options) { o.Lifetimes.RefreshGrace = -1 })
-	t.Run("of parallel refreshes outside any grace one wins and the family ends", func(t *testing.T) {
+	onEach(t, testRefreshWithoutGrace, func(o *provider.Options) { o.Lifetimes.RefreshGrace = -1 })
+}
+
+func testRefreshWithoutGrace(t *testing.T, w *world) {
+	t.Run("of parallel refreshes outside any grace one wins and the family ends (CVE-2026-1035, CVE-2022-3916)", func(t *testing.T) {
 		token, _ := w.session(t, "app")
 		won := 0
 		for _, a := range parallel(20, func() answer { return w.refresh("app", token) }) {

@@ -79,9 +79,6 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 		return nil, wireOf("invalid_client", nil)
 	}
 	c.Set(logClient, client.ID)
-	if !client.mayUse(ar.Form.Get("grant_type")) {
-		return nil, fosite.ErrUnauthorizedClient
-	}
 	if s, ok := ar.Session.(*Session); ok && u.stored == nil {
 		s.idAlg = p.newSession(client).idAlg
 	}

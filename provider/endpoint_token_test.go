@@ -35,10 +35,11 @@ func TestToken(t *testing.T) {
 	t.Run("a scope beyond the client's is refused", func(t *testing.T) {
 		wantError(t, w.post("/oauth2/token", "app", url.Values{"grant_type": {"client_credentials"}, "scope": {"admin"}}), 400, "invalid_scope")
 	})
-	t.Run("a public client has no client credentials", func(t *testing.T) {
-		a := w.post("/oauth2/token", "spa", credentials)
-		require.Equal(t, 400, a.status)
-		require.Contains(t, []string{"invalid_grant", "unauthorized_client"}, a.str("error"))
+	t.Run("a grant type that the client may not use is unauthorized_client", func(t *testing.T) {
+		wantError(t, w.post("/oauth2/token", "spa", credentials), 400, "unauthorized_client")
+		wantError(t, w.post("/oauth2/token", "api", credentials), 400, "unauthorized_client")
+		wantError(t, w.refresh("api", "nope"), 400, "unauthorized_client")
+		wantError(t, w.refresh("spa", "nope"), 400, "invalid_grant")
 	})
 	t.Run("a JWT follows RFC 9068 and is signed by the published key", func(t *testing.T) {
 		a := w.post("/oauth2/token", "jwt", credentials)

@@ -39,7 +39,7 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err := p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
 		return bearerError(err)
 	}
-	u, err := p.options.Users.FindUser(ctx, st.Grant.Subject)
+	u, err := p.findRecentUser(ctx, st.Grant.Subject)
 	if errors.Is(err, identity.ErrNotFound) {
 		return wireOf("invalid_token", err)
 	}

@@ -61,6 +61,7 @@ func (p *Provider) compose() {
 	// asked here: what it would check was checked (authorize_request.go).
 	config.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, pkce}
 	config.TokenEndpointHandlers = fosite.TokenEndpointHandlers{
+		grantTypeGuard{},
 		code, pkce,
 		&fositeopenid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: p.fositeStore, Config: config, IDTokenHandleHelper: id},
 		&fositeoauth2.ClientCredentialsGrantHandler{HandleHelper: access, Config: config},
@@ -73,6 +74,35 @@ func (p *Provider) compose() {
 		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
 	}
 	p.fosite = fosite.NewOAuth2Provider(p.fositeStore, config)
+}
+
+// grantTypeGuard asks before any grant is looked at whether the client may use
+// its type: unauthorized_client (RFC 6749, section 5.2), where fosite's own
+// handlers have other codes.
+type grantTypeGuard struct{}
+
+var _ fosite.TokenEndpointHandler = grantTypeGuard{}
+
+// CanHandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) CanHandleTokenEndpointRequest(context.Context, fosite.AccessRequester) bool {
+	return true
+}
+
+// CanSkipClientAuth implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+// HandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) HandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) error {
+	c, ok := r.GetClient().(*fositeClient)
+	if types := r.GetGrantTypes(); !ok || len(types) != 1 || !c.mayUse(types[0]) {
+		return fosite.ErrUnauthorizedClient
+	}
+	return fosite.ErrUnknownRequest // what follows is for others
+}
+
+// PopulateTokenEndpointResponse implements [fosite.TokenEndpointHandler].
+func (grantTypeGuard) PopulateTokenEndpointResponse(context.Context, fosite.AccessRequester, fosite.AccessResponder) error {
+	return fosite.ErrUnknownRequest
 }
 
 // passwordIDToken adds the ID token that fosite's password grant leaves out.

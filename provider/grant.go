@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"keyway/provider/identity"
@@ -84,6 +85,9 @@ type UserQuery struct {
 	AccountID     string
 	Directory     string
 	Username      string
+	System        string     // for the gate: the legacy system's instance, whose networks must hold
+	RemoteAddr    netip.Addr // for the gate
+	RequestID     string
 }
 
 // ErrRevoked is in the chain of an invalid_token failure when the token was

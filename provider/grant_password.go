@@ -46,35 +46,43 @@ func (p *Provider) GrantPassword(ctx context.Context, g PasswordGrant) (*Grant, 
 	}
 	u := p.passwordUnit(client, g)
 	ctx = withUnit(ctx, u)
-	ar := p.passwordRequest(client, &u.password.grant)
+	ar := p.passwordRequest(client)
 	if err := p.runHandlers(ctx, ar); err != nil {
 		return nil, asFailure(err)
 	}
-	if again, err := p.reuse(ctx, u.password); again != nil || err != nil {
-		return again, err
+	if again, err := p.reuse(ctx, u); again != nil || err != nil {
+		return again, asFailure(err)
 	}
-	p.applyPolicy(ar, u)
-	response, err := p.respond(ctx, ar, u)
-	for try := 0; err != nil && try < maxTwins; try++ {
-		twin := p.twin(ctx, u)
-		if twin == nil {
-			break
-		}
-		if live(twin, p.options.Now()) {
-			return u.password.reused(twin, u.password.token), nil
-		}
-		u.password.later(u)
+	grant, err := p.mint(ctx, ar, u)
+	return grant, asFailure(err)
+}
+
+// mint makes a new grant with its token, or shares the token of an earlier
+// login where the two would be the same string.
+func (p *Provider) mint(ctx context.Context, ar *fosite.AccessRequest, u *unit) (*Grant, error) {
+	for range maxTwins {
 		p.applyPolicy(ar, u)
-		response, err = p.respond(ctx, ar, u)
+		response, err := p.respond(ctx, ar, u)
+		if err == nil {
+			return u.password.minted(u.issue.GrantID, ar, response), nil
+		}
+		if !errors.Is(err, identity.ErrConflict) {
+			return nil, err
+		}
+		if twin, err := p.shareTwin(ctx, u); twin != nil || err != nil {
+			return twin, err
+		}
+		u.password.sooner(u)
 	}
-	if err != nil {
-		return nil, asFailure(err)
-	}
+	return nil, identity.Failf(identity.ReasonRateLimited, "too many logins and logouts of one user at once")
+}
+
+func (pw *passwordUnit) minted(id string, ar fosite.AccessRequester, response fosite.AccessResponder) *Grant {
 	return &Grant{
-		ID: u.issue.GrantID, ClientID: client.ID, AccessToken: response.GetAccessToken(),
-		IssuedAt: u.password.issuedAt, ExpiresAt: u.password.expires, Scopes: ar.GetGrantedScopes(),
-		User: &u.password.who.User, Account: u.password.account, Claims: u.password.claims,
-	}, nil
+		ID: id, ClientID: pw.client.ID, AccessToken: response.GetAccessToken(),
+		IssuedAt: pw.issuedAt, ExpiresAt: pw.expires, Scopes: ar.GetGrantedScopes(),
+		User: &pw.who.User, Account: pw.account, Claims: pw.claims,
+	}
 }
 
 func (p *Provider) passwordUnit(client *fositeClient, g PasswordGrant) *unit {
@@ -87,28 +95,35 @@ func (p *Provider) passwordUnit(client *fositeClient, g PasswordGrant) *unit {
 	if g.Token.Format == "" {
 		g.Token.Format = FormatOpaque
 	}
-	pw := &passwordUnit{grant: g, client: client, issuedAt: p.options.Now().Truncate(time.Millisecond)}
-	if g.Token.Format == FormatJWTHS256 {
-		pw.issuedAt = pw.issuedAt.Truncate(time.Second) // a JWT counts in seconds
+	return &unit{password: &passwordUnit{grant: g, client: client}, requestID: g.RequestID}
+}
+
+// begin sets the token's times. It is called after the sign-in, which may take
+// a while and must not be later than what it leads to.
+func (pw *passwordUnit) begin(now time.Time) {
+	pw.issuedAt = now.Truncate(time.Millisecond)
+	if pw.grant.Token.Format == FormatJWTHS256 {
+		pw.issuedAt = now.Truncate(time.Second) // a JWT counts in seconds
 	}
-	lifetime := g.Token.Lifetime
+	lifetime := pw.grant.Token.Lifetime
 	if lifetime <= 0 {
-		lifetime = client.lifetime(fosite.AccessToken)
+		lifetime = pw.client.lifetime(fosite.AccessToken)
 	}
 	pw.expires = pw.issuedAt.Add(lifetime)
-	return &unit{password: pw, requestID: g.RequestID}
 }
 
 // passwordRequest is what fosite would have parsed from a request to the token
-// endpoint. Legacy systems ask for no scope: they get their client's.
-func (p *Provider) passwordRequest(client *fositeClient, g *PasswordGrant) *fosite.AccessRequest {
+// endpoint. Legacy systems ask for no scope: they get their client's. The
+// credentials travel beside the form: fosite would refuse an empty one before
+// the legacy system's own rules are asked, and the password is in one place less.
+func (p *Provider) passwordRequest(client *fositeClient) *fosite.AccessRequest {
 	ar := fosite.NewAccessRequest(p.newSession(client))
 	ar.Client = client
 	ar.GrantTypes = fosite.Arguments{grantPassword}
 	ar.RequestedAt = p.options.Now()
 	ar.Form = url.Values{
 		"grant_type": {grantPassword}, "client_id": {client.ID},
-		"username": {g.Credentials.Username}, "password": {g.Credentials.Password},
+		"username": {"-"}, "password": {"-"},
 	}
 	return ar
 }
@@ -144,30 +159,60 @@ func (r refusedLogin) Unwrap() error { return r.Failure }
 
 // authenticate signs the user in and finds their account.
 func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, error) {
+	if pw.grant.NeedAccount || len(pw.grant.Match) > 0 {
+		if err := p.recognise(ctx, pw); err != nil {
+			return "", refuse(outage(err))
+		}
+	}
 	who, err := p.options.SignIn.Authenticate(ctx, pw.grant.Credentials)
 	if err != nil {
 		return "", refuse(err)
 	}
 	pw.who = who
-	if pw.grant.AccountSystem == "" {
+	pw.begin(p.options.Now())
+	if pw.account != nil && pw.account.Subject == who.User.Subject {
 		return who.User.Subject, nil
 	}
-	pw.account, err = p.options.Users.FindAccount(ctx, pw.grant.AccountSystem, who.User.Subject)
-	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		pw.account = nil
-	case err != nil:
-		return "", refuse(outage(err))
+	pw.account, err = p.account(ctx, pw.grant.AccountSystem, who.User.Subject)
+	if err == nil && !pw.admits(pw.account) { // whom the sign-in found is not whom the name leads to
+		err = identity.Failf(identity.ReasonUnknownUser, "no account in %q, or another one", pw.grant.AccountSystem)
 	}
-	if pw.account == nil && pw.grant.NeedAccount {
-		return "", refuse(identity.Failf(identity.ReasonUnknownUser, "no account in %q", pw.grant.AccountSystem))
-	}
-	for attribute, want := range pw.grant.Match {
-		if pw.account == nil || !matches(pw.account.Attributes[attribute], want) {
-			return "", refuse(identity.Failf(identity.ReasonUnknownUser, "account attribute %q does not match", attribute))
-		}
+	if err != nil {
+		return "", refuse(err)
 	}
 	return who.User.Subject, nil
+}
+
+// recognise finds out before any password is looked at whether the legacy
+// system knows the user: a password must not be confirmed where it lets nobody
+// in, and guesses at it count like those at any unknown name.
+func (p *Provider) recognise(ctx context.Context, pw *passwordUnit) error {
+	c := &pw.grant.Credentials
+	var err error
+	if c.Login, err = c.Resolve(ctx, p.options.Users); err != nil {
+		return err
+	}
+	c.Stranger = c.Login == nil
+	if c.Stranger {
+		return nil
+	}
+	pw.account, err = p.account(ctx, pw.grant.AccountSystem, c.Login.User.Subject)
+	c.Stranger = !pw.admits(pw.account)
+	return err
+}
+
+// admits reports whether the legacy system knows somebody with account, which
+// may be nil, under the name that signs in.
+func (pw *passwordUnit) admits(account *identity.Account) bool {
+	if account == nil {
+		return !pw.grant.NeedAccount && len(pw.grant.Match) == 0
+	}
+	for attribute, want := range pw.grant.Match {
+		if !matches(account.Attributes[attribute], want) {
+			return false
+		}
+	}
+	return true
 }
 
 func refuse(err error) error {
@@ -234,67 +279,6 @@ func (pw *passwordUnit) accessToken() (string, error) {
 	default:
 		return "", fmt.Errorf("token format %q is not one of a legacy system", t.Format)
 	}
-}
-
-// reuse returns the token of an earlier login while it lives long enough. It
-// is not stored in clear: it is signed again from its stored claims, and is the
-// same only if the legacy secret still is.
-func (p *Provider) reuse(ctx context.Context, pw *passwordUnit) (*Grant, error) {
-	t := pw.grant.Token
-	if !t.Reuse || t.Format != FormatJWTHS256 {
-		return nil, nil
-	}
-	st, err := p.options.Storage.FindReusable(ctx, pw.client.ID, pw.who.User.Subject, p.options.Now().Add(t.MinRemain))
-	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, asFailure(outage(err))
-	}
-	token := legacyJWT(t.Header, st.Token.Claims, t.Secret)
-	if HashToken(token) != st.Token.Hash {
-		return nil, nil
-	}
-	return pw.reused(st, token), nil
-}
-
-func (pw *passwordUnit) reused(st *StoredToken, token string) *Grant {
-	claims := st.Token.Claims
-	if claims == nil {
-		claims = pw.claims
-	}
-	return &Grant{
-		ID: st.Grant.ID, ClientID: st.Grant.ClientID, AccessToken: token,
-		IssuedAt: st.Token.IssuedAt, ExpiresAt: st.Token.ExpiresAt, Scopes: st.Grant.Scopes,
-		User: &pw.who.User, Account: pw.account, Claims: claims,
-	}
-}
-
-// maxTwins is how many seconds a login may have to move on.
-const maxTwins = 5
-
-// twin returns the stored token that is the very string that could not be
-// stored, or nil. A legacy JWT whose claims have no jti is the same for every
-// login of a user within a second.
-func (p *Provider) twin(ctx context.Context, u *unit) *StoredToken {
-	if u.password.token == "" {
-		return nil
-	}
-	st, err := p.options.Storage.FindToken(ctx, HashToken(u.password.token))
-	if err != nil || st.Grant.ClientID != u.password.client.ID || st.Grant.Subject != u.password.who.User.Subject {
-		return nil // what went wrong first is what is answered
-	}
-	return st
-}
-
-func live(st *StoredToken, now time.Time) bool {
-	return st.Grant.RevokedAt.IsZero() && now.Before(st.Token.ExpiresAt)
-}
-
-// later moves the token by a second, past a twin that was revoked.
-func (pw *passwordUnit) later(u *unit) {
-	pw.issuedAt, pw.expires = pw.issuedAt.Add(time.Second), pw.expires.Add(time.Second)
-	u.issue = Issue{}
 }
 
 // randomAlnum returns 16 letters and digits; 62 does not divide 256, and the

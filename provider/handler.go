@@ -17,6 +17,7 @@ const requestIDKey = "request_id"
 const (
 	logClient = "keyway.client_id"
 	logGrant  = "keyway.grant_type"
+	logBegin  = "keyway.begin"
 	// logRefusal is an error that is told in a redirect or on a page.
 	logRefusal = "keyway.refusal"
 )
@@ -34,6 +35,7 @@ func (p *Provider) page(name string, f func(*gin.Context) error) gin.HandlerFunc
 
 func (p *Provider) wrapped(name string, f func(*gin.Context) error, write func(*gin.Context, *wireError)) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		c.Set(logBegin, p.options.Now())
 		if c.GetString(requestIDKey) == "" {
 			c.Set(requestIDKey, randomID())
 		}
@@ -45,7 +47,7 @@ func (p *Provider) wrapped(name string, f func(*gin.Context) error, write func(*
 			p.logError(c, name, e, err)
 			return
 		}
-		p.options.Log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", requestAttrs(c, name)...)
+		p.options.Log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", p.requestAttrs(c, name)...)
 	}
 }
 
@@ -64,17 +66,19 @@ func (p *Provider) logError(c *gin.Context, name string, e *wireError, err error
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	attrs := append(requestAttrs(c, name), slog.String("error", e.Code), slog.String("cause", causeText(err)))
+	attrs := append(p.requestAttrs(c, name), slog.String("error", e.Code), slog.String("cause", causeText(err)))
 	p.options.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
-func requestAttrs(c *gin.Context, name string) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 9)
+func (p *Provider) requestAttrs(c *gin.Context, name string) []slog.Attr {
+	attrs := make([]slog.Attr, 0, 11)
 	attrs = append(attrs,
 		slog.String("request_id", c.GetString(requestIDKey)),
 		slog.String("endpoint", name),
 		slog.String("method", c.Request.Method),
 		slog.Int("status", c.Writer.Status()),
+		slog.Duration("duration", p.options.Now().Sub(c.GetTime(logBegin))),
+		slog.String("client_addr", c.ClientIP()),
 	)
 	if v := c.GetString(logClient); v != "" {
 		attrs = append(attrs, slog.String("client_id", v))

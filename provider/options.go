@@ -61,7 +61,7 @@ type Lifetimes struct {
 	IDToken      time.Duration // default 15 min
 	Refresh      time.Duration // of refresh tokens, from their last use; default 30 d
 	RefreshMax   time.Duration // of a chain of refresh tokens, from its grant; default 90 d
-	RefreshGrace time.Duration // in which a used refresh token yields its successor again; default 10 s, negative none
+	RefreshGrace time.Duration // in which a used refresh token yields its successor again, twice at most; default 10 s, negative none
 	ClientCache  time.Duration // of clients in memory; default 5 s
 	Code         time.Duration // of authorization codes; default 60 s
 	Interaction  time.Duration // in which a sign-in must be finished; default 30 min

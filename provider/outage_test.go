@@ -84,14 +84,18 @@ func TestStorageDown(t *testing.T) {
 // TestColdStart is for the race detector: the first requests come at once.
 func TestColdStart(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	refresh, _ := w.session(t, "app")
+	sessions := make(chan string, 8) // each refresh its own
+	for range cap(sessions) {
+		token, _ := w.session(t, "app")
+		sessions <- token
+	}
 	w.start(t)
 	access := w.post("/oauth2/token", "jwt", url.Values{"grant_type": {"client_credentials"}}).str("access_token")
 	w.start(t)
 	asks := []func() answer{
 		func() answer { return w.post("/oauth2/token", "app", url.Values{"grant_type": {"client_credentials"}}) },
 		func() answer { return w.post("/oauth2/token", "jwt", url.Values{"grant_type": {"client_credentials"}}) },
-		func() answer { return w.refresh("app", refresh) },
+		func() answer { return w.refresh("app", <-sessions) },
 		func() answer { return w.introspect(access) },
 		func() answer { _ = w.Reload(t.Context()); return w.introspect(access) },
 		func() answer { _, err := w.GrantPassword(t.Context(), login()); return answer{status: statusOf(err)} },

@@ -77,7 +77,7 @@ func (p *Provider) grantable(client *fositeClient, scope string, u *unit) bool {
 }
 
 func (pw *passwordUnit) describe(s *Session) {
-	s.AuthTime = pw.who.AuthTime.Unix()
+	s.AuthTime = earlier(pw.who.AuthTime, pw.issuedAt).Unix()
 	s.AMR = pw.who.AMR
 	if len(s.AMR) == 0 {
 		s.AMR = []string{"pwd"}

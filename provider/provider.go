@@ -23,6 +23,7 @@ type Provider struct {
 	secrets     *clientSecrets
 	clients     *clientCache
 	metadata    document
+	reads       reads
 	base        string // the path of the issuer
 	closed      chan struct{}
 	closing     sync.Once
@@ -40,6 +41,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	var err error
 	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
+	p.options.Storage = forgetful{Storage: o.Storage, reads: &p.reads}
 	p.fositeStore = &fositeStore{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil { // complete has parsed it before
 		p.base = u.EscapedPath()

@@ -63,13 +63,14 @@ type StoredToken struct {
 // Issue is everything one token request writes. It is written in one
 // transaction or not at all.
 type Issue struct {
-	NewGrant *GrantRecord  // nil when the grant exists already
-	GrantID  string        // the grant that must be there and not revoked; always set
-	Session  []byte        // when not nil, replaces the session of an existing grant
-	Extend   time.Time     // when not zero, moves an existing grant's ExpiresAt to the later of both
-	Rotate   *Hash         // the refresh token that is used up by this request
-	Grace    time.Duration // a rotated token may be presented again for so long
-	Tokens   []TokenRecord // inserted; a refresh token whose hash is there already (a retry within grace) is left as it is
+	NewGrant *GrantRecord    // nil when the grant exists already
+	GrantID  string          // the grant that must be there and not revoked; always set
+	Session  []byte          // when not nil, replaces the session of an existing grant
+	Extend   time.Time       // when not zero, moves an existing grant's ExpiresAt to the later of both
+	Rotate   *Hash           // the refresh token that is used up by this request
+	Grace    time.Duration   // a rotated token may be presented again for so long, twice at most
+	Repeated *identity.Event // when not nil, stored where a rotated token was presented again and accepted
+	Tokens   []TokenRecord   // inserted; a refresh token whose hash is there already (a retry within grace) is left as it is
 	Events   []identity.Event
 
 	Code        *CodeRecord // inserted
@@ -100,10 +101,13 @@ type StoredCode struct {
 // TokenStorage stores grants and their tokens.
 type TokenStorage interface {
 	// Issue writes x. It returns [identity.ErrConflict] when x.Rotate was used
-	// before (and the grace is over), its successor was used, or it has
-	// expired, when x.Redeem was used or has expired, or when x.Interaction has
-	// ended; and [identity.ErrNotFound] when the grant is revoked or gone.
-	// Rotating also ends the access token paired with the rotated token.
+	// before (and the grace is over, or it was presented again too often), its
+	// successor was used, or it has expired, when an access token is stored already,
+	// when x.Redeem was used or has expired, or when x.Interaction has ended; and
+	// [identity.ErrNotFound] when the grant is revoked or gone. Rotating also
+	// ends the access token paired with the rotated token; rotating again, the
+	// one paired with its successor, whose place the new one takes. An issue may have
+	// nothing but Events: they are kept only if the grant is live.
 	Issue(ctx context.Context, x *Issue) error
 	// FindToken returns the token and its grant, whatever their state, or
 	// [identity.ErrNotFound].

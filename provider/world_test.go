@@ -34,10 +34,10 @@ func TestMain(m *testing.M) {
 }
 
 // onEach runs a test on every database.
-func onEach(t *testing.T, f func(t *testing.T, w *world)) {
+func onEach(t *testing.T, f func(t *testing.T, w *world), change ...func(*provider.Options)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) { f(t, newWorld(t, storetest.SQLite(t))) })
-	t.Run("PostgreSQL", func(t *testing.T) { f(t, newWorld(t, storetest.Postgres(t))) })
+	t.Run("SQLite", func(t *testing.T) { f(t, newWorld(t, storetest.SQLite(t), change...)) })
+	t.Run("PostgreSQL", func(t *testing.T) { f(t, newWorld(t, storetest.Postgres(t), change...)) })
 }
 
 const (

@@ -86,7 +86,7 @@ func OnStage(s *adapter.System, g Given) (func(*http.Request) (*http.Response, e
 		return nil, err
 	}
 	a, err := adapter.New(adapter.Options{
-		Granter: stage, Now: stage.Now,
+		Granter: stage, Gate: stage, Now: stage.Now,
 		Instances: []adapter.Instance{{
 			Name: s.System, System: s, BasePath: g.BasePath, SiteURL: g.SiteURL, Settings: g.Settings,
 			Client: "legacy-" + s.System, UniformErrors: g.UniformErrors,

@@ -35,7 +35,10 @@ type stagedToken struct {
 	revoked bool
 }
 
-var _ adapter.Granter = (*Stage)(nil)
+var (
+	_ adapter.Granter = (*Stage)(nil)
+	_ adapter.Gate    = (*Stage)(nil)
+)
 
 // NewStage sets up what an example gives.
 func NewStage(g Given) (*Stage, error) {
@@ -72,6 +75,13 @@ func (s *Stage) Advance(d time.Duration) {
 	s.clock = s.clock.Add(d)
 }
 
+// Ask implements [adapter.Gate]: an example knows no networks, and no lockout
+// but by Given.Fail.
+func (*Stage) Ask(context.Context, identity.Question) error { return nil }
+
+// Report implements [adapter.Gate].
+func (*Stage) Report(context.Context, identity.Question, identity.Event) error { return nil }
+
 // failure is what every call answers where the example says so.
 func (s *Stage) failure() error {
 	if s.fail == "" {
@@ -101,13 +111,22 @@ func (s *Stage) GrantPassword(_ context.Context, g provider.PasswordGrant) (*pro
 	if c.StatusFirst && refused == identity.ReasonUnverified {
 		return nil, identity.Failf(refused, "the status decides first")
 	}
-	if right := p.passwords[s.slots[key]]; right == "" || !hmac.Equal([]byte(right), []byte(c.Password)) {
+	if !isRight(p.passwords[s.slots[key]], c) {
 		return nil, identity.Failf(identity.ReasonWrongPassword, "not the password")
 	}
 	if refused != "" {
 		return nil, identity.Failf(refused, "the status refuses")
 	}
 	return s.issue(g, p, account)
+}
+
+func isRight(password string, c identity.Credentials) bool {
+	for _, given := range append([]string{c.Password}, c.Equivalent...) {
+		if password != "" && !c.Hopeless && hmac.Equal([]byte(password), []byte(given)) {
+			return true
+		}
+	}
+	return false
 }
 
 func statusReason(s identity.Status, allowUnverified bool) identity.Reason {

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"keyway/adapter"
 	"keyway/adapter/contract"
 	"keyway/config"
+	"keyway/provider/identity"
 )
 
 func checkCommand() *cobra.Command {
@@ -55,6 +57,7 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	} else if err := adapter.Check(instances); err != nil {
 		problems = append(problems, err)
 	}
+	problems = append(problems, checkTLS(cfg.TLS), checkUsersFile(cfg.UsersFile), f.strays())
 	examples := 0
 	names := f.names()
 	for _, name := range names {
@@ -70,4 +73,25 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	}
 	_, err = fmt.Fprintf(out, "ok: %d systems configured, %d folders, %d examples replayed\n", len(cfg.Systems), len(names), examples)
 	return err
+}
+
+// checkUsersFile reads a declared users file without saving anything.
+func checkUsersFile(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return fmt.Errorf("users_file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	problems, err := identity.ParseRecords(f, func(int, identity.Record) error { return nil })
+	if err != nil {
+		return fmt.Errorf("users_file: %w", err)
+	}
+	var all []error
+	for _, p := range problems {
+		all = append(all, fmt.Errorf("users_file %s: %s", file, p))
+	}
+	return errors.Join(all...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func clientsAdd(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add CLIENT-ID", Short: "Add a client; its generated secret is shown once",
 		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("CLIENT-ID"),
 	}
 	client := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
 	f := c.Flags()
@@ -35,6 +36,7 @@ func clientsAdd(file *string) *cobra.Command {
 	f.StringSliceVar(&client.Scopes, "scope", nil, "the scopes it may ask for")
 	f.StringSliceVar(&client.Audience, "audience", nil, "the audiences it may ask for")
 	f.StringSliceVar(&client.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
+	f.BoolVar(&client.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
 	f.BoolVar(&client.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
 	public := f.Bool("public", false, "it cannot keep a secret: none is made")
 	jwt := f.Bool("jwt", false, "its access tokens are JWTs (RFC 9068) instead of opaque")
@@ -47,12 +49,16 @@ func clientsAdd(file *string) *cobra.Command {
 			client.AccessTokenFormat = provider.FormatATJWT
 		}
 		secret := ""
-		if *public {
+		switch {
+		case *public:
 			client.AuthMethod = provider.AuthNone
-		} else {
+		default:
 			var hash string
 			secret, hash = provider.NewClientSecret()
 			client.SecretHashes = []string{hash}
+		}
+		if err := client.Check(); err != nil {
+			return usageError{err}
 		}
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error { return p.addClient(ctx, cmd, client, secret) })
 	}
@@ -60,6 +66,9 @@ func clientsAdd(file *string) *cobra.Command {
 }
 
 func checkNewClient(c *provider.Client, public bool) error {
+	if slices.Equal(c.GrantTypes, []string{"refresh_token"}) {
+		return errors.New("refresh_token alone never gets a token; add the grant that the first token comes from")
+	}
 	if strings.HasPrefix(c.ID, internalClientID("")) {
 		return fmt.Errorf("client ids that begin with %q belong to legacy systems", internalClientID(""))
 	}
@@ -140,7 +149,7 @@ func clientsList(file *string) *cobra.Command {
 
 func clientsDelete(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "delete CLIENT-ID", Short: "Delete a client and revoke all of its tokens", Example: "  keyway clients delete reports", Args: cobra.ExactArgs(1),
+		Use: "delete CLIENT-ID", Short: "Delete a client and revoke all of its tokens", Example: "  keyway clients delete reports", Args: oneArg("CLIENT-ID"),
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
@@ -151,6 +160,11 @@ func clientsDelete(file *string) *cobra.Command {
 			for _, s := range p.cfg.Systems {
 				if client.ID == internalClientID(s.Name) {
 					return fmt.Errorf("%s is the client of the legacy system %s; remove that from the configuration first", client.ID, s.Name)
+				}
+			}
+			for _, declared := range p.cfg.Clients {
+				if client.ID == declared.ClientID {
+					return fmt.Errorf("%s is declared in the configuration, and the next start would bring it back; remove it there first", client.ID)
 				}
 			}
 			if err := p.store.DeleteClient(ctx, client.ID); err != nil {

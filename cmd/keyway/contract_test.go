@@ -84,7 +84,7 @@ func replayExample(t *testing.T, prepared []byte, system string, e contract.Exam
 	require.NoError(t, os.WriteFile(cfg.UsersFile, users.Bytes(), 0o600))
 	cfg.Systems = []config.System{{
 		Name: system, Template: system, Profile: e.Given.Profile, BasePath: e.Given.BasePath, SiteURL: e.Given.SiteURL,
-		Settings: e.Given.Settings, UniformErrors: e.Given.UniformErrors, Scopes: []string{"openid"},
+		Settings: byReference(e.Given.Settings), UniformErrors: e.Given.UniformErrors, Scopes: []string{"openid"},
 	}}
 	start, err := time.Parse(time.RFC3339, e.Given.Now)
 	require.NoError(t, err)
@@ -101,4 +101,16 @@ func replayExample(t *testing.T, prepared []byte, system string, e contract.Exam
 	for _, m := range problems {
 		t.Errorf("%s", m)
 	}
+}
+
+// byReference is settings as they are where each text came from env:NAME.
+func byReference(settings map[string]any) map[string]any {
+	out := make(map[string]any, len(settings))
+	for name, v := range settings {
+		if text, ok := v.(string); ok {
+			v = config.NewSecret(text)
+		}
+		out[name] = v
+	}
+	return out
 }

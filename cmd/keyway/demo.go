@@ -51,7 +51,7 @@ func onLoopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func runDemo(ctx context.Context, listen, dir string, stdout, stderr io.Writer) (err error) {
+func runDemo(ctx context.Context, address, dir string, stdout, stderr io.Writer) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "keyway-demo-"); err != nil {
 			return err
@@ -60,7 +60,7 @@ func runDemo(ctx context.Context, listen, dir string, stdout, stderr io.Writer) 
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	l, err := listen(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,7 @@ func runDemo(ctx context.Context, listen, dir string, stdout, stderr io.Writer) 
 		return err
 	}
 	p.handler = app.beside(p.handler)
+	tune(cfg.Passwords, p.hasher.Workers())
 	return p.serve(ctx, l, func(net.Addr) { printDemo(stdout, cfg.Issuer) })
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +20,27 @@ import (
 
 // drainTime is how long requests may take to finish after the signal to stop.
 const drainTime = 20 * time.Second
+
+// checkTLS reports a certificate and key that do not load, before anything
+// listens.
+func checkTLS(c config.TLS) error {
+	if c.Certificate == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(c.Certificate, c.Key); err != nil {
+		return fmt.Errorf("tls: %s and %s: %w", c.Certificate, c.Key, err)
+	}
+	return nil
+}
+
+// listen says what to do about an address that is taken.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w; another program listens there: choose another address, or port 0 for a free one", err)
+	}
+	return l, err
+}
 
 func newLog(c config.Log, to io.Writer) *slog.Logger {
 	var level slog.Level
@@ -35,6 +58,7 @@ func newLog(c config.Log, to io.Writer) *slog.Logger {
 func (p *program) routes() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
+	r.UseEscapedPath = true // an encoded slash is no slash: what a proxy guards by its path must not be reached by another spelling
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleMethodNotAllowed = false, false, false
 	trusted := make([]string, 0, len(p.cfg.TrustedProxies))
 	for _, n := range p.cfg.TrustedProxies {
@@ -66,7 +90,7 @@ func (p *program) ready(c *gin.Context) {
 // listenAndServe serves until ctx ends, then lets running requests finish.
 // It calls up, if given, with the address once it listens.
 func (p *program) listenAndServe(ctx context.Context, up func(net.Addr)) error {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", p.cfg.Listen)
+	l, err := listen(ctx, p.cfg.Listen)
 	if err != nil {
 		return err
 	}
@@ -99,8 +123,12 @@ func (p *program) serve(ctx context.Context, l net.Listener, up func(net.Addr)) 
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
-		p.log.Info("stopping")
-		return server.Shutdown(drain)
+		p.log.Info("stopping", slog.Duration("at_most", drainTime))
+		if err := server.Shutdown(drain); err != nil {
+			p.log.Warn("requests were still running and are cut off", slog.Any("error", err))
+			return server.Close()
+		}
+		return nil
 	})
 	return group.Wait()
 }

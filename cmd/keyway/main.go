@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes of every command.
@@ -21,6 +22,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -64,9 +66,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), usersCommand(), clientsCommand(), keysCommand())
-	for _, c := range root.Commands() {
-		wantUsage(c)
-	}
+	wantUsage(root)
 	return root
 }
 
@@ -94,6 +94,16 @@ func wantUsage(c *cobra.Command) {
 	}
 }
 
+// oneArg wants exactly one argument and says what it is.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("give one %s, not %d", name, len(args))
+		}
+		return nil
+	}
+}
+
 // configFlag adds --config to a command.
 func configFlag(c *cobra.Command) *string {
 	return c.PersistentFlags().String("config", "keyway.yaml", "the configuration `FILE`")
@@ -101,5 +111,27 @@ func configFlag(c *cobra.Command) *string {
 
 // outputFlag adds -o to a command that prints a table.
 func outputFlag(c *cobra.Command) *string {
-	return c.PersistentFlags().StringP("output", "o", "table", "how to print: `table` or json")
+	format := outputFormat("table")
+	c.PersistentFlags().VarP(&format, "output", "o", "how to print: table or json")
+	return (*string)(&format)
+}
+
+// outputFormat is the value of -o.
+type outputFormat string
+
+var _ pflag.Value = (*outputFormat)(nil)
+
+// String implements [pflag.Value].
+func (f *outputFormat) String() string { return string(*f) }
+
+// Type implements [pflag.Value].
+func (*outputFormat) Type() string { return "FORMAT" }
+
+// Set implements [pflag.Value].
+func (f *outputFormat) Set(s string) error {
+	if s != "table" && s != "json" {
+		return errors.New("must be table or json")
+	}
+	*f = outputFormat(s)
+	return nil
 }

@@ -16,14 +16,12 @@ func printRows(w io.Writer, format string, values any, head []string, rows [][]s
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		return e.Encode(values)
-	case "table":
+	default:
 		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 		_, _ = fmt.Fprintln(t, strings.ToUpper(strings.Join(head, "\t")))
 		for _, r := range rows {
 			_, _ = fmt.Fprintln(t, strings.Join(r, "\t"))
 		}
 		return t.Flush()
-	default:
-		return usageError{fmt.Errorf("-o takes table or json, not %q", format)}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,6 +40,7 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		defer p.close()
+		tune(cfg.Passwords, p.hasher.Workers())
 		return p.listenAndServe(cmd.Context(), nil)
 	}
 	return c
@@ -49,9 +49,6 @@ func serveCommand() *cobra.Command {
 // loadConfig loads the file and prints its warnings.
 func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
 	cfg, warnings, err := config.Load(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w\nGive a configuration with --config FILE, or try 'keyway demo', which needs none", err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +65,7 @@ type program struct {
 	now      func() time.Time
 	store    *store.Store
 	hasher   *identity.Hasher
+	gate     *identity.Gate
 	provider *provider.Provider
 	adapter  *adapter.Adapter
 	handler  http.Handler
@@ -93,6 +91,12 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	if err != nil {
 		return nil, err
 	}
+	if err = adapter.Check(systems); err != nil {
+		return nil, err
+	}
+	if err = checkTLS(cfg.TLS); err != nil {
+		return nil, err
+	}
 	if err = p.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -106,7 +110,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 		return nil, err
 	}
 	p.adapter, err = adapter.New(adapter.Options{
-		Granter: p.provider, Instances: systems, Now: now, Log: p.log, ClientAddr: clientAddr(cfg.TrustedProxies),
+		Granter: p.provider, Gate: p.gate, Instances: systems, Now: now, Log: p.log, ClientAddr: clientAddr(cfg.TrustedProxies),
 	})
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func (p *program) openStore(ctx context.Context) error {
 		KeepAttempts: max(24*time.Hour, p.cfg.Lockout.Window), KeepEvents: p.cfg.EventRetention,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("database %s: %w", dsn, err)
 	}
 	p.closers = append(p.closers, p.store.Close)
 	return nil
@@ -200,6 +204,7 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.gate = gate
 	secret, err := derive(p.cfg, "tokens v1")
 	if err != nil {
 		return nil, err

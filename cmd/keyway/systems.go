@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -69,6 +70,27 @@ func (f folders) names() []string {
 	return slices.Compact(names)
 }
 
+// strays reports folders of the operator's that describe nothing.
+func (f folders) strays() error {
+	if f.own == nil {
+		return nil
+	}
+	entries, err := fs.ReadDir(f.own, ".")
+	if err != nil {
+		return fmt.Errorf("templates_dir: %w", err)
+	}
+	var problems []error
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if _, err := fs.Stat(f.own, path.Join(e.Name(), "system.yaml")); err != nil {
+			problems = append(problems, fmt.Errorf("templates_dir: the folder %s has no system.yaml", e.Name()))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // load loads one profile of a system; "" is the one of system.yaml.
 func (f folders) load(name, profile string) (*adapter.System, error) {
 	tree, ok := f.of(name)
@@ -121,9 +143,24 @@ func loadSystems(cfg *config.Config) ([]adapter.Instance, error) {
 			}
 			loaded[key] = system
 		}
+		problems = append(problems, literalSecrets(s, system)...)
 		instances = append(instances, instanceOf(cfg, s, system))
 	}
 	return instances, errors.Join(problems...)
+}
+
+// literalSecrets reports secrets that stand in the configuration itself. What
+// comes from a reference is a [config.Secret].
+func literalSecrets(s config.System, system *adapter.System) []error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
+		v := s.Settings[name]
+		if _, ok := v.(config.Secret); ok || v == nil || v == "" || system.Settings[name].Type != adapter.SettingSecret {
+			continue
+		}
+		problems = append(problems, fmt.Errorf("system %s: settings.%s: this is a secret; write env:NAME or file:PATH", s.Name, name))
+	}
+	return problems
 }
 
 func instanceOf(cfg *config.Config, s config.System, system *adapter.System) adapter.Instance {

@@ -39,6 +39,7 @@ func withStore(cmd *cobra.Command, file string, do func(ctx context.Context, p *
 	if p.hasher, err = newHasher(cfg.Passwords); err != nil {
 		return err
 	}
+	tune(cfg.Passwords, p.hasher.Workers())
 	return do(cmd.Context(), p)
 }
 
@@ -49,7 +50,7 @@ func usersImport(file *string) *cobra.Command {
 			"ones are kept; then the exit code is 1. FILE may be - for standard input.",
 		Example: `  keyway users import people.jsonl
   echo '{"directory":"default","login_names":["bob"],"status":"active","password":"…"}' | keyway users import -`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("FILE"),
 	}
 	format := outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -93,7 +94,7 @@ func usersAdd(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add LOGIN-NAME", Short: "Add a user; the password is read from standard input",
 		Example: "  printf %s \"$PASSWORD\" | keyway users add bob --email bob@example.com --account faveo=12",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArg("LOGIN-NAME"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	email := c.Flags().String("email", "", "the e-mail address; also a login name")

@@ -65,9 +65,13 @@ func usersList(file *string) *cobra.Command {
 	format := outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
-			users, err := p.store.ListUsers(ctx, *match, "", *limit)
+			users, err := p.store.ListUsers(ctx, *match, "", *limit+1)
 			if err != nil {
 				return err
+			}
+			if len(users) > *limit {
+				users = users[:*limit]
+				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "there are more than these %d; narrow with --match, or raise --limit\n", *limit)
 			}
 			values, rows := []userRow{}, [][]string{}
 			for _, u := range users {
@@ -98,7 +102,7 @@ func (p *program) findUser(ctx context.Context, directory, name string) (*identi
 
 func usersShow(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts", Example: "  keyway users show alice", Args: cobra.ExactArgs(1),
+		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	format := outputFlag(c)
@@ -126,7 +130,7 @@ func usersShow(file *string) *cobra.Command {
 
 func usersStatus(file *string, use, short string, to identity.Status) *cobra.Command {
 	c := &cobra.Command{
-		Use: use + " LOGIN-NAME|SUBJECT", Short: short, Example: "  keyway users " + use + " alice", Args: cobra.ExactArgs(1),
+		Use: use + " LOGIN-NAME|SUBJECT", Short: short, Example: "  keyway users " + use + " alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	c.RunE = func(cmd *cobra.Command, args []string) error {

@@ -2,19 +2,25 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
 	"time"
 )
 
-// Credentials are what one login attempt presents. Its LogValue and String
-// hide the password.
+// Credentials are what one login attempt presents. Printed, logged or encoded
+// as JSON they hide the password.
 type Credentials struct {
-	Directory  string
-	Username   string
-	Password   string
-	System     string // the legacy system's instance, "" for a browser login
-	Client     string // the OAuth client that the login is for
+	Directory string
+	Username  string
+	Password  string `json:"-"`
+	// Equivalent are other readings of what was typed, for a legacy system that
+	// alters passwords before it looks at them. They are tried where Password is
+	// wrong, within the same attempt; at most the first one is, and only if it
+	// differs from Password.
+	Equivalent []string `json:"-"`
+	System     string   // the legacy system's instance, "" for a browser login
+	Client     string   // the OAuth client that the login is for
 	RemoteAddr netip.Addr
 	RequestID  string // for the audit trail
 
@@ -23,6 +29,45 @@ type Credentials struct {
 	StatusFirst bool
 	// AllowUnverified lets an unverified user in, as some legacy systems do.
 	AllowUnverified bool
+	// Hopeless makes any password wrong, for a legacy system that does not take
+	// this way to sign in. It takes the time of a wrong password, but counts
+	// against the source alone, so that nobody is locked out by it.
+	Hopeless bool
+	// Stranger says that the caller knows the name to be nobody's in its system,
+	// whosever it is elsewhere. It signs in as a name that nobody has: as slowly,
+	// counted and recorded as unknown_user, whatever the password.
+	Stranger bool
+	// Login is whom the name leads to, where the caller has asked
+	// [Credentials.Resolve] already; nil when not.
+	Login *Login
+}
+
+// Resolve returns whom the login name leads to, nil when nobody has it. Errors
+// are [*Failure].
+func (c Credentials) Resolve(ctx context.Context, users Users) (*Login, error) {
+	return findLogin(ctx, users, c)
+}
+
+// login is Resolve, but for what the caller knows already.
+func (c Credentials) login(ctx context.Context, users Users) (*Login, error) {
+	switch {
+	case c.Stranger:
+		return nil, nil //nolint:nilnil // an unknown name
+	case c.Login != nil:
+		return c.Login, nil
+	}
+	return findLogin(ctx, users, c)
+}
+
+// readings are the passwords to be tried, in their order: at least one.
+func (c Credentials) readings() []string {
+	if c.Hopeless {
+		return []string{rand.Text()} // nobody's, so that the answer takes its usual time
+	}
+	if len(c.Equivalent) > 0 && c.Equivalent[0] != c.Password {
+		return []string{c.Password, c.Equivalent[0]}
+	}
+	return []string{c.Password}
 }
 
 // LogValue implements [slog.LogValuer].
@@ -50,8 +95,10 @@ type Identity struct {
 	AMR      []string // RFC 8176, for instance "pwd"
 }
 
-// Authenticator says who presents these credentials.
-// Errors are [*Failure].
+// Authenticator says who presents these credentials. Errors are [*Failure].
+//
+// Once it has looked at the password it says what it found, whatever has become
+// of ctx: a client that hangs up must not take its guess back.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c Credentials) (*Identity, error)
 }

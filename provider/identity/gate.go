@@ -2,10 +2,8 @@ package identity
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,7 +17,10 @@ type Moment string
 const (
 	MomentTry   Moment = "try"   // before a password or another proof is looked at
 	MomentEnter Moment = "enter" // before a proof becomes a session or a grant: login, code, device
-	MomentStay  Moment = "stay"  // while a grant lives: refresh, introspection, userinfo, forward auth
+	// MomentStay is while a grant lives: refresh, introspection, userinfo, forward
+	// auth. Lockout is not asked about: guessing somebody's password must not end
+	// their sessions (docs/adr/0008-lockout-does-not-end-sessions.md).
+	MomentStay Moment = "stay"
 )
 
 // Question is what the gate is asked.
@@ -74,6 +75,7 @@ type Gate struct {
 	networks       map[string][]netip.Prefix
 	nameKey        []byte
 	now            func() time.Time
+	refusals       *throttle
 }
 
 // NewGate returns a gate.
@@ -99,8 +101,12 @@ func NewGate(o GateOptions) (*Gate, error) {
 	return &Gate{
 		attempts: o.Attempts, failures: o.Failures, sourceFailures: o.SourceFailures,
 		window: o.Window, networks: o.Networks, nameKey: o.NameKey, now: o.Now,
+		refusals: newThrottle(time.Minute, 1000),
 	}, nil
 }
+
+// errSourceLocked is the cause of a lock that is not of a user or a name.
+var errSourceLocked = errors.New("too many failures from this source")
 
 // Ask returns nil, or a [*Failure] that says why not:
 //
@@ -110,6 +116,9 @@ func NewGate(o GateOptions) (*Gate, error) {
 //   - unverified, disabled: the user's status (at MomentTry only with
 //     StatusFirst);
 //   - unavailable: the failures could not be counted.
+//
+// A question without Name and Subject, as one asks before the proof of a
+// calling application, is about the source and the network alone.
 //
 // MomentStay costs no query.
 func (g *Gate) Ask(ctx context.Context, q Question) error {
@@ -192,80 +201,7 @@ func (g *Gate) askLockout(ctx context.Context, q *Question, own int) (failed boo
 	case who != "" && counts[who]-own >= g.failures:
 		return true, Fail(ReasonLocked, errors.New("too many failures of this user"))
 	case source != "" && counts[source]-own >= g.sourceFailures:
-		return false, Fail(ReasonLocked, errors.New("too many failures from this source"))
+		return false, Fail(ReasonLocked, errSourceLocked)
 	}
 	return who != "" && counts[who] > 0, nil
-}
-
-// Report tells the gate how a try ended, which e.Reason says: "" when a proof
-// was right, else the reason of the failure. A failure is stored as e; success
-// is not, for its event is written together with the grant. Errors are
-// [*Failure].
-//
-// A wrong proof counts against the user and the source; a status that was found
-// out without one counts against the source.
-func (g *Gate) Report(ctx context.Context, q Question, e Event) error {
-	var keys []string
-	user, source := g.userKey(&q), g.sourceKey(&q)
-	switch e.Reason {
-	case "":
-		if user == "" {
-			return nil
-		}
-		if err := g.attempts.ClearFailures(ctx, []string{user}); err != nil {
-			return storageFailure(err)
-		}
-		return nil
-	case ReasonWrongPassword, ReasonUnknownUser, ReasonSecondFactor:
-		keys = append(keys, user, source)
-	case ReasonUnverified, ReasonDisabled:
-		if q.Moment == MomentTry {
-			keys = append(keys, source)
-		}
-	default:
-	}
-	counted := keys[:0]
-	for _, k := range keys {
-		if k != "" {
-			counted = append(counted, k)
-		}
-	}
-	if err := g.attempts.RecordFailure(ctx, counted, e); err != nil {
-		return storageFailure(err)
-	}
-	return nil
-}
-
-// userKey is under what failures of the user, or of the unknown name, count;
-// "" when they do not.
-func (g *Gate) userKey(q *Question) string {
-	switch {
-	case g.failures < 0:
-		return ""
-	case q.Subject != "":
-		return "user:" + q.Subject
-	case q.Name == "":
-		return ""
-	}
-	mac := hmac.New(sha256.New, g.nameKey)
-	mac.Write([]byte(q.Directory))
-	mac.Write([]byte{0})
-	mac.Write([]byte(FoldName(q.Name)))
-	return "name:" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// sourceKey is under what failures of the source address count.
-func (g *Gate) sourceKey(q *Question) string {
-	if g.sourceFailures < 0 || !q.RemoteAddr.IsValid() {
-		return ""
-	}
-	addr := q.RemoteAddr.Unmap().WithZone("")
-	if addr.Is4() {
-		return "addr:" + addr.String()
-	}
-	network, err := addr.Prefix(64)
-	if err != nil {
-		return "addr:" + addr.String()
-	}
-	return "addr:" + network.String()
 }

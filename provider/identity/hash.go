@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/go-crypt/crypt/algorithm/argon2"
@@ -15,7 +14,8 @@ import (
 
 // Passwords that Keyway hashes itself become argon2id in PHC form. Hashes that
 // were imported are verified as they are, and replaced by argon2id at the next
-// good login:
+// good login, except where other passwords verify too (bcrypt sees 72 bytes):
+// the new hash would refuse those. An ossn hash stays one, of another form.
 //
 //	hash_scheme       form of the hash                        where it comes from
 //	-----------       ----------------                        -------------------
@@ -62,7 +62,8 @@ type Hasher struct {
 	pool   *pool
 	argon  *argon2.Hasher
 	prefix string // of a hash with the present parameters
-	dummy  stored
+	dummy  stored // a new hash that is nobody's
+	dearer int    // work that is dearer than a new hash
 }
 
 // NewHasher returns a hasher. It fails on parameters that no imported hash
@@ -79,6 +80,7 @@ func NewHasher(o HasherOptions) (*Hasher, error) {
 	h := &Hasher{
 		pool:   newPool(o.Workers, max(o.Queue, 0), o.Wait),
 		argon:  argon,
+		dearer: int(o.Memory) * int(o.Time) * 3 / 2,
 		prefix: fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$", o.Memory, o.Time, o.Threads),
 	}
 	// A random key that is nobody's hash: it costs what a real one costs.
@@ -150,63 +152,4 @@ func (h *Hasher) hash(password string) (string, error) {
 		return "", err
 	}
 	return digest.Encode(), nil
-}
-
-// Verify reports whether password is the one behind c, and if so, whether c
-// should be replaced by a new hash. Errors are [*Failure].
-func (h *Hasher) Verify(ctx context.Context, c Credential, password string) (ok, rehash bool, err error) {
-	v, err := h.verify(ctx, c, password, false)
-	return v.ok, v.ok && h.outdated(c), err
-}
-
-// VerifyDummy costs what a verification of a new hash costs and finds nothing.
-// It stands in where there is nothing to verify, so that the time of an answer
-// does not tell whether a name is known.
-func (h *Hasher) VerifyDummy(ctx context.Context, password string) error {
-	if len(password) > MaxPassword {
-		return nil
-	}
-	return h.pool.run(ctx, func() { h.dummy.match([]byte(password)) })
-}
-
-// outdated reports whether c is not what [Hasher.Hash] would make today.
-func (h *Hasher) outdated(c Credential) bool {
-	return c.Scheme != "" || !strings.HasPrefix(c.Hash, h.prefix)
-}
-
-// verdict is what became of a verification.
-type verdict struct {
-	ok      bool
-	newHash string // of the same password; "" when none was wanted or it could not be made
-}
-
-// verify verifies and, if upgrade is set and the hash is outdated, hashes
-// anew, both in one place of the pool.
-//
-// A wrong password against a hash that is much cheaper than a new one also
-// runs the dummy, so that an imported user takes no less time than an unknown
-// name. A dearer one, such as bcrypt with cost 12, does take longer until its
-// user has signed in once; hiding that would make every login as slow.
-func (h *Hasher) verify(ctx context.Context, c Credential, password string, upgrade bool) (verdict, error) {
-	s, err := parseHash(c)
-	if err != nil {
-		return verdict{}, Failf(ReasonInternal, "stored hash: %w", err)
-	}
-	if len(password) > MaxPassword {
-		return verdict{}, nil
-	}
-	var v verdict
-	full := h.pool.run(ctx, func() {
-		v.ok = s.match([]byte(password))
-		switch {
-		case !v.ok && s.cheap:
-			h.dummy.match([]byte(password))
-		case v.ok && upgrade && h.outdated(c):
-			v.newHash, _ = h.hash(password) // without a new hash the old one stays
-		}
-	})
-	if full != nil {
-		return verdict{}, full
-	}
-	return v, nil
 }

@@ -73,7 +73,7 @@ func parseSHACrypt(hash string) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	return stored{match: cryptMatch(s.match), cheap: rounds < 20_000}, nil
+	return stored{match: cryptMatch(s.match), cheap: rounds < 20_000, work: rounds}, nil
 }
 
 // parsePHPass reads $P$ and $H$: one digit for the logarithm of the rounds,

@@ -9,7 +9,7 @@ import (
 )
 
 // SchemeOSSN is the hash scheme of Open Source Social Network: bcrypt,
-// argon2i or hexadecimal md5 over [OSSNInput] of the password, followed by the
+// argon2 or hexadecimal md5 over [OSSNInput] of the password, followed by the
 // salt that is stored beside it.
 const SchemeOSSN = "ossn"
 
@@ -21,12 +21,17 @@ func parseOSSN(c Credential) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
+	inner := s.match
 	match := func(password []byte) bool {
 		input := OSSNInput(string(password))
-		right := s.match([]byte(input + c.Salt))
+		right := inner([]byte(input + c.Salt))
 		return right && input != "" // a salt alone is nobody's password
 	}
-	return stored{match: match, cheap: s.cheap}, nil
+	s.match = match
+	if blind := s.blind; blind != nil {
+		s.blind = func(password []byte) bool { return blind([]byte(OSSNInput(string(password)) + c.Salt)) }
+	}
+	return s, nil
 }
 
 func parseOSSNHash(hash string) (stored, error) {

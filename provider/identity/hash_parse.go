@@ -19,6 +19,12 @@ const (
 type stored struct {
 	match func(password []byte) bool
 	cheap bool // costs much less than a new hash
+	// work is about how long a match takes, in microseconds, where that may be
+	// longer than a new hash takes; else 0.
+	work int
+	// blind reports whether other passwords than this one match too; nil where
+	// none do.
+	blind func(password []byte) bool
 }
 
 // parseHash parses c and refuses what would be too costly to verify.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ const (
 	maxPBKDF2Work   = 5_000_000 // iterations times blocks
 	maxScryptWork   = 1 << 22   // N times r times p; 128 bytes each
 	minKey          = 16        // base64 characters of a derived key
+
+	maxBcryptPassword = 72 // bytes that bcrypt sees
 )
 
 const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -60,7 +63,7 @@ func parseArgon2(hash string) (stored, error) {
 		return stored{}, errors.New("hash is malformed")
 	}
 	s, err := decoded(argon2.Decode(hash))
-	s.cheap = m*t < 8192
+	s.cheap, s.work = m*t < 8192, m*t
 	return s, err
 }
 
@@ -83,8 +86,11 @@ func parseBcrypt(hash string) (stored, error) {
 	if err != nil {
 		return stored{}, err
 	}
-	match := s.match
-	return stored{match: func(p []byte) bool { return match(cString(p, 72)) }, cheap: cost < 8}, nil
+	return stored{
+		match: func(p []byte) bool { return s.match(cString(p, maxBcryptPassword)) },
+		cheap: cost < 8, work: 78 << cost,
+		blind: func(p []byte) bool { return len(p) >= maxBcryptPassword || bytes.IndexByte(p, 0) >= 0 },
+	}, nil
 }
 
 // parsePBKDF2 reads passlib's $pbkdf2-sha256$iterations$salt$key and the PHC
@@ -112,7 +118,7 @@ func parsePBKDF2(hash string) (stored, error) {
 	}
 	// passlib writes "." where standard base64 has "+"; the decoder expects that.
 	s, err := decoded(pbkdf2.Decode(strings.ReplaceAll(strings.Join(f, "$"), "+", ".")))
-	s.cheap = rounds*blocks < 20_000
+	s.cheap, s.work = rounds*blocks < 20_000, rounds*blocks/2
 	return s, err
 }
 
@@ -142,6 +148,6 @@ func parseScrypt(hash string) (stored, error) {
 		return stored{}, fmt.Errorf("scrypt costs too much: at most N*r=%d, N*r*p=%d", maxMemory*8, maxScryptWork)
 	}
 	s, err := decoded(scrypt.Decode(hash))
-	s.cheap = r*p<<ln < 1<<15
+	s.cheap, s.work = r*p<<ln < 1<<15, r*p<<ln/3
 	return s, err
 }

@@ -2,7 +2,9 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -45,7 +47,7 @@ type ImportSummary struct {
 
 // Import reads JSON Lines (see [ParseRecords]) and saves each user. A second
 // run with the same lines changes nothing. It needs the memory of a few
-// batches: one is read while another is saved.
+// batches, for one is read while another is saved, and 20 bytes a line.
 func (s *Saver) Import(ctx context.Context, r io.Reader) (ImportSummary, error) {
 	run := importRun{saver: s}
 	batches := make(chan *importBatch, 1)
@@ -66,8 +68,13 @@ func (s *Saver) Import(ctx context.Context, r io.Reader) (ImportSummary, error) 
 			return ctx.Err()
 		}
 	}
-	batch := &importBatch{}
+	batch, first := &importBatch{}, firstNames{}
+	var repeated lineProblems
 	parsed, err := ParseRecords(r, func(line int, rec Record) error {
+		if before, ok := first.add(rec.User.LoginNames[0], line); ok {
+			repeated.add(line, fmt.Errorf("login name %q is in line %d already", rec.User.LoginNames[0].Name, before))
+			return nil
+		}
 		batch.lines, batch.records = append(batch.lines, line), append(batch.records, rec)
 		if len(batch.records) < saveBatch {
 			return nil
@@ -83,9 +90,24 @@ func (s *Saver) Import(ctx context.Context, r io.Reader) (ImportSummary, error) 
 	if failed := saving.Wait(); failed != nil {
 		err = failed // it is what ended the reading
 	}
-	run.sum.Problems = append(parsed, run.problems.list()...)
+	run.sum.Problems = slices.Concat(parsed, repeated.list(), run.problems.list())
 	slices.SortStableFunc(run.sum.Problems, func(a, b LineProblem) int { return a.Line - b.Line })
 	return run.sum, err
+}
+
+// firstNames are the lines in which each user's first login name stood. A
+// user is found by it, so that a second line of that name would overwrite the
+// first, at every run anew.
+type firstNames map[[16]byte]int32
+
+func (f firstNames) add(n LoginName, line int) (before int, known bool) {
+	sum := sha256.Sum256([]byte(n.Directory + "\x00" + FoldName(n.Name)))
+	key := [16]byte(sum[:16])
+	if at, ok := f[key]; ok {
+		return int(at), true
+	}
+	f[key] = int32(line) //nolint:gosec // files of that many lines do not fit
+	return 0, false
 }
 
 // importBatch is what is saved in one call.

@@ -90,3 +90,19 @@ func TestImport(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+func TestTwoLinesOfOneNameDoNotOverwriteEachOther(t *testing.T) {
+	w := newHouse(t)
+	lines := `{"login_names":["Bob"],"status":"active","password":"first-password"}
+{"login_names":["carol"],"status":"active","password":"first-password"}
+{"login_names":["bob "],"status":"active","password":"second-password"}
+`
+	for range 2 {
+		sum, err := w.saver.Import(t.Context(), strings.NewReader(lines))
+		require.NoError(t, err)
+		require.Len(t, sum.Problems, 1)
+		require.Equal(t, 3, sum.Problems[0].Line)
+		require.Contains(t, sum.Problems[0].String(), `is in line 1 already`)
+		require.Zero(t, sum.Updated)
+	}
+}

@@ -21,9 +21,9 @@ type LocalOptions struct {
 
 // Local authenticates users by the password hashes in our own storage.
 //
-// An unknown name and a user without a password cost a verification of a new
-// hash, as a wrong password does. A user whose imported hash is dearer than a
-// new one takes longer until the first good login replaces it.
+// An unknown name and a user without a password cost what a wrong password
+// does: a verification of a new hash and, where imported hashes that are dearer
+// were met lately, one as dear as the dearest of these.
 //
 // Local does not look at a user's status; the [Gate] does.
 type Local struct {
@@ -33,6 +33,7 @@ type Local struct {
 	keepHashes bool
 	log        *slog.Logger
 	now        func() time.Time
+	decoys     decoys
 }
 
 var _ LoginAuthenticator = (*Local)(nil)
@@ -51,7 +52,7 @@ func NewLocal(o LocalOptions) (*Local, error) {
 // Authenticate implements [Authenticator]. Failures are unknown_user,
 // wrong_password and unavailable.
 func (a *Local) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
-	l, err := findLogin(ctx, a.users, c)
+	l, err := c.login(ctx, a.users)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (a *Local) Authenticate(ctx context.Context, c Credentials) (*Identity, err
 // AuthenticateLogin implements [LoginAuthenticator].
 func (a *Local) AuthenticateLogin(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
 	if l == nil || l.Credential == nil {
-		if err := a.hasher.VerifyDummy(ctx, c.Password); err != nil {
+		if err := a.hasher.verifyNobody(ctx, c.readings(), a.decoys.get(c.Directory, a.now())); err != nil {
 			return nil, err
 		}
 		if l == nil {
@@ -69,7 +70,7 @@ func (a *Local) AuthenticateLogin(ctx context.Context, c Credentials, l *Login) 
 		}
 		return nil, Fail(ReasonWrongPassword, errors.New("user has no such credential"))
 	}
-	if !a.verified.knows(l, c.Password) {
+	if c.Hopeless || !a.verified.knows(l, c.Password) {
 		if err := a.verify(ctx, c, l); err != nil {
 			return nil, err
 		}
@@ -79,22 +80,29 @@ func (a *Local) AuthenticateLogin(ctx context.Context, c Credentials, l *Login) 
 }
 
 func (a *Local) verify(ctx context.Context, c Credentials, l *Login) error {
-	v, err := a.hasher.verify(ctx, *l.Credential, c.Password, !a.keepHashes)
+	now := a.now()
+	v, err := a.hasher.verify(ctx, trial{
+		credential: *l.Credential, readings: c.readings(), upgrade: !a.keepHashes, dear: a.decoys.get(c.Directory, now),
+	})
 	if err != nil {
 		return err
+	}
+	if v.work > a.hasher.dearer {
+		a.decoys.learn(c.Directory, *l.Credential, v.work, now)
 	}
 	if !v.ok {
 		return Fail(ReasonWrongPassword, nil)
 	}
-	if v.newHash != "" {
-		a.replaceHash(ctx, *l.Credential, v.newHash)
+	if v.next != nil {
+		a.replaceHash(ctx, *l.Credential, *v.next)
 	}
 	return nil
 }
 
 // replaceHash never fails a login: the old hash goes on being good.
-func (a *Local) replaceHash(ctx context.Context, old Credential, hash string) {
-	next := Credential{Subject: old.Subject, Slot: old.Slot, Hash: hash}
+func (a *Local) replaceHash(ctx context.Context, old, next Credential) {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
 	err := a.users.ReplaceHash(ctx, old, next)
 	if err != nil && !errors.Is(err, ErrConflict) {
 		a.log.WarnContext(ctx, "password hash not replaced", slog.String("subject", old.Subject), slog.Any("error", err))

@@ -33,7 +33,7 @@ func (h *house) login(t *testing.T, name string) *identity.Login {
 func TestImportedHashesAreReplaced(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	for _, v := range []string{"bcrypt $2y$ as PHP writes it", "OSSN md5", "md5 with the salt first", "phpass of passlib"} {
+	for _, v := range []string{"bcrypt $2y$ as PHP writes it", "md5 with the salt first", "phpass of passlib"} {
 		t.Run("by argon2id of the raw password at a good login: "+v, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)

@@ -11,10 +11,10 @@ type Record struct {
 }
 
 // RecordCredential is a credential to be saved. Exactly one of Password and
-// Credential.Hash is set.
+// Credential.Hash is set. It hides itself as its Credential does.
 type RecordCredential struct {
 	Credential
-	Password string // plain; hashed before it reaches a store
+	Password string `json:"-"` // plain; hashed before it reaches a store
 	// Source tells one imported hash from another without being one: saving a
 	// record whose Source is the stored one leaves the stored hash alone, for
 	// it may have been upgraded or changed since.
@@ -41,7 +41,9 @@ const (
 // Directory is what administration writes of people.
 type Directory interface {
 	// SaveRecords saves each record, found again by its first login name, and
-	// returns a result for each. A bad record does not stop the others.
+	// returns a result for each. A bad record does not stop the others. A
+	// record's status counts where it differs from the one that was saved last,
+	// so that a status set since stays.
 	SaveRecords(ctx context.Context, records []Record) ([]SaveResult, error)
 	// ListUsers returns at most limit users in the order of their subjects, beginning
 	// behind after, whose login name, e-mail or subject contains match.

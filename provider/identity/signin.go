@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 )
@@ -40,19 +41,25 @@ func NewSignIn(o SignInOptions) (*SignIn, error) {
 //
 // While a name is locked no password is looked at. Guesses that were under way
 // when the lock fell are answered as locked too, whether right or wrong, so
-// that many at once find out no more than one after the other.
+// that many at once find out no more than one after the other. Once a password
+// was looked at, the outcome is counted even if ctx is over.
 func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
-	l, err := findLogin(ctx, s.users, c)
+	l, err := c.login(ctx, s.users)
 	if err != nil {
 		return nil, err
+	}
+	if c.Hopeless { // whoever the authenticator is
+		c.Password, c.Equivalent = rand.Text(), nil
 	}
 	q := question(c, l)
 	if _, err := s.gate.ask(ctx, &q); err != nil {
 		return nil, s.refuse(ctx, c, q, err)
 	}
 	id, err := s.authenticate(ctx, c, l)
+	ctx, cancel := outliving(ctx) // the password was looked at
+	defer cancel()
 	if err != nil {
-		return nil, s.unlessLocked(ctx, q, s.refuse(ctx, c, q, err))
+		return nil, s.unlessLocked(ctx, counted(c, q), s.refuse(ctx, c, q, err))
 	}
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
@@ -72,6 +79,9 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
 	if a, ok := s.authenticator.(LoginAuthenticator); ok {
 		return a.AuthenticateLogin(ctx, c, l)
+	}
+	if c.Stranger {
+		return nil, Failf(ReasonUnknownUser, "nobody in this system has the name")
 	}
 	return s.authenticator.Authenticate(ctx, c)
 }
@@ -109,10 +119,22 @@ func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause er
 	if c.RemoteAddr.IsValid() {
 		e.RemoteAddr = c.RemoteAddr.Unmap().String()
 	}
+	q = counted(c, q)
+	if errors.Is(cause, errSourceLocked) {
+		q.Name, q.Subject = "", ""
+	}
 	if err := s.gate.Report(ctx, q, e); err != nil {
 		return err
 	}
 	return cause
+}
+
+// counted is q as its failures count.
+func counted(c Credentials, q Question) Question {
+	if c.Hopeless {
+		q.Name, q.Subject = "", ""
+	}
+	return q
 }
 
 func question(c Credentials, l *Login) Question {

@@ -69,14 +69,21 @@ const (
 	SlotPassword = "password"
 )
 
-// Credential is one secret of a user, stored as a hash.
+// Credential is one secret of a user, stored as a hash. Printed, logged or
+// encoded as JSON it hides hash and salt.
 type Credential struct {
 	Subject string
 	Slot    string // SlotPassword, or a name of the system's own such as "pass_code"
-	Hash    string
+	Hash    string `json:"-"`
 	Scheme  string // "" when the hash names itself
-	Salt    string // only where the scheme keeps it apart from the hash
+	Salt    string `json:"-"` // only where the scheme keeps it apart from the hash
 }
+
+// String hides the hash and its salt.
+func (c Credential) String() string { return "credential " + c.Slot + " of " + c.Subject }
+
+// GoString hides what String hides.
+func (c Credential) GoString() string { return c.String() }
 
 // Login is what a login name leads to.
 type Login struct {

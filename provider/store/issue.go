@@ -22,7 +22,7 @@ func (s *Store) Issue(ctx context.Context, x *provider.Issue) error {
 			return err
 		}
 		if x.Rotate != nil {
-			if err := rotate(ctx, tx, x, s.now()); err != nil {
+			if err := s.rotate(ctx, tx, x); err != nil {
 				return err
 			}
 		}
@@ -76,14 +76,19 @@ func (s *Store) holdGrant(ctx context.Context, tx *session, x *provider.Issue) e
 	return err
 }
 
+// maxRepeats is how often a used refresh token may be presented again within
+// the grace. Clients that lose an answer, or ask from several windows, need few.
+const maxRepeats = 2
+
 // rotate uses the refresh token up and ends its access token, or accepts it once
 // more within the grace.
-func rotate(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
+func (s *Store) rotate(ctx context.Context, tx *session, x *provider.Issue) error {
+	now := millis(s.now())
 	var pair []byte
 	rotated := false
 	err := tx.returning(ctx, `UPDATE oauth_token SET used = TRUE, first_used_at = $1
 		WHERE hash = $2 AND grant_id = $3 AND kind = 'refresh' AND used = FALSE AND expires_at > $1
-		RETURNING pair`, []any{millis(now), x.Rotate[:], x.GrantID}, func(scan scanFunc) error {
+		RETURNING pair`, []any{now, x.Rotate[:], x.GrantID}, func(scan scanFunc) error {
 		rotated = true
 		return scan(&pair)
 	})
@@ -91,44 +96,72 @@ func rotate(ctx context.Context, tx *session, x *provider.Issue, now time.Time) 
 		return err
 	}
 	if !rotated {
-		return again(ctx, tx, x, now)
+		return s.again(ctx, tx, x, now)
 	}
+	return endAccess(ctx, tx, x.GrantID, pair)
+}
+
+// endAccess deletes an access token; pair may be nil.
+func endAccess(ctx context.Context, tx *session, grant string, pair []byte) error {
 	if pair == nil {
 		return nil
 	}
-	_, err = tx.exec(ctx, `DELETE FROM oauth_token WHERE hash = $1 AND grant_id = $2 AND kind = 'access'`, pair, x.GrantID)
+	_, err := tx.exec(ctx, `DELETE FROM oauth_token WHERE hash = $1 AND grant_id = $2 AND kind = 'access'`, pair, grant)
 	return err
 }
 
-// again decides about a refresh token that cannot be rotated for the first
-// time: only within the grace, and only while its successor, whose value is
-// derived from it and therefore the same, was not used.
-func again(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
-	var (
-		used           bool
-		first, expires int64
-	)
-	err := tx.row(ctx, `SELECT used, first_used_at, expires_at FROM oauth_token
-		WHERE hash = $1 AND grant_id = $2 AND kind = 'refresh'`, []any{x.Rotate[:], x.GrantID}, &used, &first, &expires)
+// again accepts a refresh token that cannot be rotated for the first time: only
+// within the grace, only so often, and only while its successor, whose value is
+// derived from it and therefore the same, was not used. The access token that came
+// with the successor ends, and the new one takes its place, so that a chain never has
+// more than one.
+func (s *Store) again(ctx context.Context, tx *session, x *provider.Issue, now int64) error {
+	next := successor(x)
+	if next == nil {
+		return notRotated(ctx, tx, x)
+	}
+	n, err := tx.exec(ctx, `UPDATE oauth_token SET use_count = use_count + 1
+		WHERE hash = $1 AND grant_id = $2 AND kind = 'refresh' AND used = TRUE AND expires_at > $3
+		AND first_used_at + $4 > $3 AND use_count < $5 AND EXISTS
+		(SELECT 1 FROM oauth_token n WHERE n.hash = $6 AND n.grant_id = $2 AND n.kind = 'refresh' AND n.used = FALSE)`,
+		x.Rotate[:], x.GrantID, now, x.Grace.Milliseconds(), maxRepeats, next.Hash[:])
 	if err != nil {
 		return err
 	}
-	next := successor(x)
-	if !used || expires <= millis(now) || first+x.Grace.Milliseconds() <= millis(now) || next == nil {
-		return identity.ErrConflict
+	if n == 0 {
+		return notRotated(ctx, tx, x)
 	}
-	err = tx.row(ctx, `SELECT used FROM oauth_token
-		WHERE hash = $1 AND grant_id = $2 AND kind = 'refresh'`, []any{next[:], x.GrantID}, &used)
-	if errors.Is(err, identity.ErrNotFound) || err == nil && used {
+	var pair []byte
+	err = tx.row(ctx, `SELECT pair FROM oauth_token WHERE hash = $1`, []any{next.Hash[:]}, &pair)
+	if err != nil {
+		return err
+	}
+	if err := endAccess(ctx, tx, x.GrantID, pair); err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `UPDATE oauth_token SET pair = $1 WHERE hash = $2`, next.Pair[:], next.Hash[:])
+	if err != nil || x.Repeated == nil {
+		return err
+	}
+	return s.addEvent(ctx, tx, x.Repeated)
+}
+
+// notRotated says why there was no rotation: [identity.ErrNotFound] where the grant
+// has no such refresh token, else [identity.ErrConflict].
+func notRotated(ctx context.Context, tx *session, x *provider.Issue) error {
+	var one int
+	err := tx.row(ctx, `SELECT 1 FROM oauth_token WHERE hash = $1 AND grant_id = $2 AND kind = 'refresh'`,
+		[]any{x.Rotate[:], x.GrantID}, &one)
+	if err == nil {
 		return identity.ErrConflict
 	}
 	return err
 }
 
-func successor(x *provider.Issue) *provider.Hash {
+func successor(x *provider.Issue) *provider.TokenRecord {
 	for i := range x.Tokens {
 		if x.Tokens[i].Kind == provider.KindRefresh {
-			return &x.Tokens[i].Hash
+			return &x.Tokens[i]
 		}
 	}
 	return nil

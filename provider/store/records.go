@@ -24,7 +24,8 @@ const recordsLease = "records"
 // A record is the whole user: login names and accounts that it lacks are removed,
 // and so are credentials, unless it has none at all. A credential whose Source is
 // the stored one is left as it is. An empty status means active for a new user and
-// no change for one that is there.
+// no change for one that is there; so does the status that a record of the user had
+// before, for it may have been changed since.
 func (s *Store) SaveRecords(ctx context.Context, records []identity.Record) ([]identity.SaveResult, error) {
 	results := make([]identity.SaveResult, 0, len(records))
 	for len(records) > 0 {
@@ -106,6 +107,7 @@ func keyable(s string) bool { return len(s) <= maxKey && storable(s) }
 type person struct {
 	user     identity.User
 	claims   string
+	imported identity.Status        // the status that a record had last, "" for none
 	accounts map[string]accountText // by system
 	creds    map[string]identity.RecordCredential
 }

@@ -74,7 +74,7 @@ func (p *people) load(ctx context.Context, tx *session, in string, args []any) e
 		query string
 		each  func(scanFunc) error
 	}{
-		{`SELECT ` + userColumns + ` FROM users u WHERE u.subject IN (` + in + `)`, p.scanUser},
+		{`SELECT ` + userColumns + `, u.status_source FROM users u WHERE u.subject IN (` + in + `)`, p.scanUser},
 		{`SELECT subject, directory, folded, name, slot FROM login_name WHERE subject IN (` + in + `) ORDER BY subject, place`, p.scanName},
 		{`SELECT subject, system, id, attributes FROM account WHERE subject IN (` + in + `)`, p.scanAccount},
 		{`SELECT subject, slot, hash, scheme, salt, source FROM credential WHERE subject IN (` + in + `)`, p.scanCredential},
@@ -93,11 +93,11 @@ func newPerson() *person {
 
 func (p *people) scanUser(scan scanFunc) error {
 	var r userRow
-	if err := scan(r.dest()...); err != nil {
+	one := newPerson()
+	if err := scan(append(r.dest(), &one.imported)...); err != nil {
 		return err
 	}
 	u, err := r.user()
-	one := newPerson()
 	one.user, one.claims = u, r.claims
 	p.bySubject[u.Subject] = one
 	return err

@@ -24,7 +24,7 @@ type recordWriter struct {
 // tables are what a record consists of, in the order of their dependence.
 func tables() [4]struct{ name, insert string } {
 	return [4]struct{ name, insert string }{
-		{"users", `INSERT INTO users (subject, status, email, email_folded, email_verified, claims,
+		{"users", `INSERT INTO users (subject, status, status_source, email, email_folded, email_verified, claims,
 			credential_version, created_at, updated_at)`},
 		{"login_name", `INSERT INTO login_name (directory, folded, name, slot, subject, place)`},
 		{"account", `INSERT INTO account (system, id, subject, attributes)`},
@@ -90,7 +90,7 @@ func (w *recordWriter) plan(r *identity.Record) (old, fresh *person, problem err
 func (w *recordWriter) merge(old *person, r *identity.Record, subject string) (*person, error) {
 	p := newPerson()
 	p.user = r.User
-	p.user.Subject, p.user.LoginNames = subject, uniqueNames(r.User.LoginNames)
+	p.user.Subject, p.user.LoginNames, p.imported = subject, uniqueNames(r.User.LoginNames), r.User.Status
 	if p.user.Status == "" {
 		p.user.Status = identity.StatusActive
 	}
@@ -98,6 +98,9 @@ func (w *recordWriter) merge(old *person, r *identity.Record, subject string) (*
 	if old != nil {
 		p.user.CredentialVersion, p.user.CreatedAt = old.user.CredentialVersion, old.user.CreatedAt
 		if r.User.Status == "" {
+			p.imported = old.imported
+		}
+		if p.imported == old.imported {
 			p.user.Status = old.user.Status
 		}
 		if len(r.Credentials) == 0 {
@@ -152,7 +155,7 @@ func (w *recordWriter) update(ctx context.Context, old, p *person) (bool, error)
 	names := !slices.Equal(old.user.LoginNames, p.user.LoginNames)
 	accounts := !maps.Equal(old.accounts, p.accounts)
 	creds := !maps.Equal(old.creds, p.creds)
-	row := old.user.Status != p.user.Status || old.user.Email != p.user.Email ||
+	row := old.user.Status != p.user.Status || old.imported != p.imported || old.user.Email != p.user.Email ||
 		old.user.EmailVerified != p.user.EmailVerified || old.claims != p.claims
 	if !names && !accounts && !creds && !row {
 		return false, nil
@@ -172,8 +175,8 @@ func (w *recordWriter) update(ctx context.Context, old, p *person) (bool, error)
 	}
 	w.learn(old, p)
 	_, err := w.tx.exec(ctx, `UPDATE users SET status = $1, email = $2, email_folded = $3, email_verified = $4, claims = $5,
-		credential_version = $6, updated_at = $7 WHERE subject = $8`, string(p.user.Status), p.user.Email,
-		identity.FoldName(p.user.Email), p.user.EmailVerified, p.claims, p.user.CredentialVersion, w.now, subject)
+		credential_version = $6, updated_at = $7, status_source = $8 WHERE subject = $9`, string(p.user.Status), p.user.Email,
+		identity.FoldName(p.user.Email), p.user.EmailVerified, p.claims, p.user.CredentialVersion, w.now, string(p.imported), subject)
 	if err != nil || old.user.Status == p.user.Status {
 		return true, err
 	}
@@ -204,7 +207,7 @@ func (w *recordWriter) add(table int, row ...any) { w.pending[table] = append(w.
 
 func (w *recordWriter) addUser(p *person) {
 	u := &p.user
-	w.add(inUsers, u.Subject, string(u.Status), u.Email, identity.FoldName(u.Email), u.EmailVerified, p.claims,
+	w.add(inUsers, u.Subject, string(u.Status), string(p.imported), u.Email, identity.FoldName(u.Email), u.EmailVerified, p.claims,
 		u.CredentialVersion, w.now, w.now)
 }
 

@@ -47,8 +47,8 @@ func (s *sealer) open(sealed []byte, bind string) ([]byte, error) {
 	}
 	plain, err := s.aead.Open(nil, nil, sealed, []byte(bind))
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be unsealed: check that the configured seal key is the one "+
-			"it was stored with; otherwise the row was changed or damaged", bind)
+		return nil, fmt.Errorf("%s cannot be unsealed: the configured secret is not the one that this database was "+
+			"made with, or the row was changed or damaged", bind)
 	}
 	return plain, nil
 }

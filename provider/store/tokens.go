@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyway/provider"
+	"keyway/provider/identity"
 )
 
 // selectToken reads a token with everything around it. Every column costs the
@@ -79,15 +80,15 @@ func storedNumbers(text string, x *provider.StoredToken) error {
 func addToken(ctx context.Context, tx *session, t *provider.TokenRecord) error {
 	query := `INSERT INTO oauth_token
 		(hash, grant_id, kind, scopes, issued_at, expires_at, used, first_used_at, pair, claims)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	if t.Kind == provider.KindRefresh {
-		query += ` ON CONFLICT (hash) DO NOTHING`
-	}
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (hash) DO NOTHING`
 	var pair []byte
 	if t.Pair != (provider.Hash{}) {
 		pair = t.Pair[:]
 	}
-	_, err := tx.exec(ctx, query, t.Hash[:], t.GrantID, string(t.Kind), listText(t.Scopes), millis(t.IssuedAt),
+	n, err := tx.exec(ctx, query, t.Hash[:], t.GrantID, string(t.Kind), listText(t.Scopes), millis(t.IssuedAt),
 		millis(t.ExpiresAt), t.Used, millis(t.FirstUsedAt), pair, t.Claims)
+	if err == nil && n == 0 && t.Kind != provider.KindRefresh {
+		return identity.ErrConflict
+	}
 	return err
 }

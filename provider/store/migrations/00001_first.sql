@@ -6,6 +6,7 @@
 CREATE TABLE users (
     subject            TEXT    NOT NULL PRIMARY KEY,
     status             TEXT    NOT NULL,
+    status_source      TEXT    NOT NULL, -- the status that was imported last, '' for none
     email              TEXT    NOT NULL,
     email_folded       TEXT    NOT NULL,
     email_verified     BOOLEAN NOT NULL,
@@ -80,6 +81,7 @@ CREATE TABLE oauth_token (
     expires_at    BIGINT  NOT NULL,
     used          BOOLEAN NOT NULL,
     first_used_at BIGINT  NOT NULL,
+    use_count     BIGINT  NOT NULL DEFAULT 0, -- how often a used refresh token was presented again
     pair          BYTEA,
     claims        BYTEA
 );

@@ -20,6 +20,7 @@ func recordChecks() []check {
 		{"a bad record is reported and does not stop the others", saveConflicts},
 		{"records of one batch see one another", saveWithinBatch},
 		{"disabling by a record revokes the user's grants", saveDisabled},
+		{"a status set since the last import stays until the record says another", saveStatus},
 		{"two replicas that save the same records at once agree", saveOnReplicas},
 	}
 }
@@ -196,6 +197,36 @@ func saveDisabled(t *testing.T, f *fixture) {
 	got, err := f.FindToken(t.Context(), hash("g-access-0"))
 	require.NoError(t, err)
 	require.False(t, got.Grant.RevokedAt.IsZero())
+}
+
+func saveStatus(t *testing.T, f *fixture) {
+	save := func(status identity.Status) identity.Change {
+		r := record("alice")
+		r.User.Status = status
+		return f.saveRecords(t, r)[0].Change
+	}
+	subject := f.saveUser(t, "alice")
+	status := func() identity.Status {
+		u, err := f.FindUser(t.Context(), subject)
+		require.NoError(t, err)
+		return u.Status
+	}
+	require.NoError(t, f.SetStatus(t.Context(), subject, identity.StatusDisabled))
+	require.Equal(t, identity.ChangeUnchanged, save(identity.StatusActive))
+	require.Equal(t, identity.StatusDisabled, status(), "the file said active before")
+	require.Equal(t, identity.ChangeUnchanged, save(""))
+	require.Equal(t, identity.StatusDisabled, status())
+
+	require.Equal(t, identity.ChangeUpdated, save(identity.StatusUnverified))
+	require.Equal(t, identity.StatusUnverified, status(), "the file says another")
+	require.Equal(t, identity.ChangeUpdated, save(identity.StatusActive))
+	require.Equal(t, identity.StatusActive, status())
+
+	require.NoError(t, f.SetStatus(t.Context(), subject, identity.StatusDeleted))
+	r := record("alice")
+	r.User.Email = "other@example.com"
+	require.Equal(t, identity.ChangeUpdated, f.saveRecords(t, r)[0].Change)
+	require.Equal(t, identity.StatusDeleted, status(), "whatever else the file changes")
 }
 
 func saveOnReplicas(t *testing.T, f *fixture) {

@@ -9,6 +9,7 @@ import (
 
 	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/store"
 )
 
 const grace = 10 * time.Second
@@ -21,7 +22,7 @@ func rotationChecks() []check {
 		{"an expired refresh token conflicts", rotateExpired},
 		{"a refresh token is not rotated for another grant, nor an access token at all", rotateForeign},
 		{"of 50 that rotate one token to different successors one wins", rotateRace},
-		{"50 that rotate one token to one successor within the grace all win", rotateGraceRace},
+		{"of 50 that rotate one token to one successor within the grace three win, and one access token lives", rotateGraceRace},
 		{"a revocation that races a rotation leaves no live token", revokeRace},
 	}
 }
@@ -58,15 +59,26 @@ func rotateAgain(t *testing.T, f *fixture) {
 		tokens[0].Hash = hash(access)
 		tokens[1].Pair = hash(access)
 		old := hash("g-refresh-0")
-		return f.Issue(t.Context(), &provider.Issue{GrantID: "g", Rotate: &old, Grace: grace, Tokens: tokens})
+		return f.Issue(t.Context(), &provider.Issue{
+			GrantID: "g", Rotate: &old, Grace: grace, Tokens: tokens, Repeated: &identity.Event{Kind: "refresh_repeated", GrantID: "g"},
+		})
+	}
+	repeats := func() int {
+		events, err := f.ListEvents(t.Context(), store.EventQuery{Kind: "refresh_repeated"})
+		require.NoError(t, err)
+		return len(events)
 	}
 	require.NoError(t, again("first"))
+	require.Zero(t, repeats())
 	f.clock.advance(grace - time.Millisecond)
 	require.NoError(t, again("second"))
 	next, err := f.FindToken(t.Context(), hash("g-refresh-1"))
 	require.NoError(t, err)
 	require.Equal(t, noon(), next.Token.IssuedAt, "the successor is left as it was")
-	require.Equal(t, hash("first"), next.Token.Pair)
+	require.Equal(t, hash("second"), next.Token.Pair, "but for its access token")
+	_, err = f.FindToken(t.Context(), hash("first"))
+	require.ErrorIs(t, err, identity.ErrNotFound, "the access token that it came with has ended")
+	require.Equal(t, 1, repeats())
 	old, err := f.FindToken(t.Context(), hash("g-refresh-0"))
 	require.NoError(t, err)
 	require.Equal(t, noon(), old.Token.FirstUsedAt, "the grace does not slide")
@@ -74,8 +86,13 @@ func rotateAgain(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 
 	require.ErrorIs(t, f.rotate(t, "g", "0", "other", grace), identity.ErrConflict, "no second chain")
+	require.NoError(t, again("third"))
+	require.ErrorIs(t, again("fourth"), identity.ErrConflict, "that is too often")
+	_, err = f.FindToken(t.Context(), hash("third"))
+	require.NoError(t, err)
+	require.Equal(t, 2, repeats())
 	f.clock.advance(time.Millisecond)
-	require.ErrorIs(t, again("third"), identity.ErrConflict, "the grace is over")
+	require.ErrorIs(t, again("fifth"), identity.ErrConflict, "the grace is over")
 
 	f.issueGrant(t, "h", "")
 	require.NoError(t, f.rotate(t, "h", "0", "1", grace))
@@ -129,11 +146,23 @@ func rotateGraceRace(t *testing.T, f *fixture) {
 	errs := parallel(50, func(i int) error {
 		old, tokens := hash("g-refresh-0"), f.tokens("g", "1")
 		tokens[0].Hash = hash(fmt.Sprint("access", i))
+		tokens[1].Pair = tokens[0].Hash
 		return f.Issue(t.Context(), &provider.Issue{GrantID: "g", Rotate: &old, Grace: grace, Tokens: tokens})
 	})
-	for _, err := range errs {
-		require.NoError(t, err)
+	won, live := 0, 0
+	for i, err := range errs {
+		if err == nil {
+			won++
+		} else {
+			require.ErrorIs(t, err, identity.ErrConflict)
+		}
+		if _, missing := f.FindToken(t.Context(), hash(fmt.Sprint("access", i))); missing == nil {
+			live++
+			require.NoError(t, err)
+		}
 	}
+	require.Equal(t, 3, won)
+	require.Equal(t, 1, live)
 }
 
 func revokeRace(t *testing.T, f *fixture) {

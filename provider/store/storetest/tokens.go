@@ -10,6 +10,7 @@ import (
 
 	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/store"
 )
 
 func tokenChecks() []check {
@@ -19,6 +20,8 @@ func tokenChecks() []check {
 		{"a token says what its user's status is", tokenUserStatus},
 		{"an issue for a grant that is not there writes nothing", issueWithoutGrant},
 		{"an issue that fails writes nothing", issueAtomic},
+		{"an access token that is there already conflicts", issueTwice},
+		{"an issue of nothing but an event needs a live grant", issueEvent},
 		{"an issue replaces the session and extends the grant", issueExtends},
 		{"a token with claims is found again while it lives", reusable},
 	}
@@ -82,8 +85,7 @@ func issueAtomic(t *testing.T, f *fixture) {
 	})
 	for i, err := range errs {
 		if i == 7 {
-			require.Error(t, err)
-			require.Equal(t, identity.ReasonInternal, identity.ReasonOf(err), "a mistake is no outage")
+			require.ErrorIs(t, err, identity.ErrConflict, "that is no outage")
 			continue
 		}
 		require.NoError(t, err, "its neighbours in a batch do not suffer")
@@ -91,6 +93,46 @@ func issueAtomic(t *testing.T, f *fixture) {
 	_, err := f.FindToken(t.Context(), hash("new-access-0"))
 	require.ErrorIs(t, err, identity.ErrNotFound)
 	require.NoError(t, f.Issue(t.Context(), &provider.Issue{GrantID: "new", NewGrant: grant}), "the grant is not there either")
+}
+
+func issueTwice(t *testing.T, f *fixture) {
+	f.issueGrant(t, "g", "")
+	issue := func(id string) error {
+		x := provider.Issue{GrantID: id, NewGrant: &provider.GrantRecord{ID: id, ExpiresAt: noon()}, Tokens: f.tokens("g", "0")[:1]}
+		x.Tokens[0].GrantID = id
+		return f.Issue(t.Context(), &x)
+	}
+	won := 0
+	require.Equal(t, identity.ErrConflict, issue("h"))
+	_, err := f.Revoke(t.Context(), provider.RevokeQuery{GrantID: "g"})
+	require.NoError(t, err)
+	require.Equal(t, identity.ErrConflict, issue("h"), "revoked or not")
+	for _, err := range parallel(20, func(i int) error {
+		id := fmt.Sprint("n", i)
+		return f.Issue(t.Context(), &provider.Issue{
+			GrantID: id, NewGrant: &provider.GrantRecord{ID: id, ExpiresAt: noon()},
+			Tokens: []provider.TokenRecord{{Hash: hash("new"), GrantID: id, Kind: provider.KindAccess, ExpiresAt: noon()}},
+		})
+	}) {
+		if err == nil {
+			won++
+			continue
+		}
+		require.Equal(t, identity.ErrConflict, err)
+	}
+	require.Equal(t, 1, won)
+}
+
+func issueEvent(t *testing.T, f *fixture) {
+	f.issueGrant(t, "g", "")
+	x := provider.Issue{GrantID: "g", Events: []identity.Event{{At: noon(), Kind: "login", GrantID: "g"}}}
+	require.NoError(t, f.Issue(t.Context(), &x))
+	_, err := f.Revoke(t.Context(), provider.RevokeQuery{GrantID: "g"})
+	require.NoError(t, err)
+	require.Equal(t, identity.ErrNotFound, f.Issue(t.Context(), &x))
+	events, err := f.ListEvents(t.Context(), store.EventQuery{Kind: "login"})
+	require.NoError(t, err)
+	require.Len(t, events, 1)
 }
 
 func issueExtends(t *testing.T, f *fixture) {
