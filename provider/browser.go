@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/secret"
 )
 
 // The cookies. The first tells browsers apart, so that what one of them began
@@ -67,7 +68,7 @@ func (p *Provider) browser(c *gin.Context) string {
 		value = c.GetString(browserCookie) // made for this very request before
 	}
 	if value == "" {
-		value = randomID() + randomID()
+		value = secret.ID() + secret.ID()
 		c.Set(browserCookie, value)
 		p.setCookie(c, browserCookie, value)
 	}
@@ -135,11 +136,11 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 	if err != nil {
 		return err
 	}
-	now, value := p.options.Now(), randomID()+randomID()
+	now, value := p.options.Now(), secret.ID()+secret.ID()
 	agent := c.Request.UserAgent()
 	x := &SessionStart{
 		Session: BrowserSession{
-			Hash: HashToken(value), ID: randomID(), Subject: who.User.Subject, AMR: who.AMR, UserAgent: agent[:min(len(agent), maxUserAgent)],
+			Hash: HashToken(value), ID: secret.ID(), Subject: who.User.Subject, AMR: who.AMR, UserAgent: agent[:min(len(agent), maxUserAgent)],
 			AuthTime: who.AuthTime, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(p.options.Lifetimes.SessionMax),
 		},
 		Interaction: i, Event: p.event(c, "login", who.User.Subject),
@@ -189,7 +190,7 @@ func (p *Provider) endSession(c *gin.Context, s *BrowserSession) error {
 // beginInteraction stores the request of a person who has to sign in or to
 // decide first, and returns the interaction's id.
 func (p *Provider) beginInteraction(c *gin.Context, query string) (string, error) {
-	now, id := p.options.Now(), randomID()+randomID()
+	now, id := p.options.Now(), secret.ID()+secret.ID()
 	err := p.options.Storage.AddInteraction(c.Request.Context(), &Interaction{
 		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
 	})

@@ -1,6 +1,10 @@
 package provider
 
-import "time"
+import (
+	"time"
+
+	"keyway/provider/secret"
+)
 
 // AuthMethod is how a client authenticates at the token endpoint, in the
 // words of RFC 7591, section 2; AuthAdapter marks an internal client, which
@@ -51,6 +55,14 @@ type Client struct {
 	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
 	Source string `json:"source,omitempty"` // "config" for one declared there, "cli", "admin"
 }
+
+// NewClientSecret returns a generated client secret, to be shown once, and
+// the hash to be stored in [Client.SecretHashes].
+func NewClientSecret() (generated, hash string) { return secret.New() }
+
+// HashClientSecret returns the hash of a secret that has at least 256 random
+// bits, such as one that an operator generated.
+func HashClientSecret(generated string) string { return secret.Hash(generated) }
 
 // Duration is a [time.Duration] that reads and writes like "15m" in JSON.
 type Duration time.Duration

@@ -9,7 +9,9 @@ import (
 
 	"github.com/ory/fosite"
 
+	"keyway/provider/assertion"
 	"keyway/provider/identity"
+	"keyway/provider/secret"
 )
 
 // assertionType is the value of client_assertion_type (RFC 7523, section 2.2).
@@ -59,15 +61,29 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 	case AuthPrivateKeyJWT:
 		err = p.checkAssertion(ctx, c, shown.secret)
 	default:
-		err = p.secrets.compareAny(ctx, c.SecretHashes, shown.secret)
-		if errors.Is(err, errWrongSecret) {
-			err = invalidClient(errWrongSecret.Error())
+		err = p.secrets.CompareAny(ctx, c.SecretHashes, shown.secret)
+		if errors.Is(err, secret.ErrWrong) {
+			err = invalidClient(secret.ErrWrong.Error())
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkAssertion verifies a client assertion and uses it up.
+func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presented string) error {
+	audiences := []string{p.options.Issuer, p.url("/oauth2/token")}
+	id, until, err := assertion.Check(c.keys, presented, c.ID, audiences, p.options.Now())
+	if err != nil {
+		return wireOf("invalid_client", err)
+	}
+	err = p.options.Storage.RememberOnce(ctx, "client_assertion:"+c.ID, id, until)
+	if errors.Is(err, identity.ErrConflict) {
+		return invalidClient("the assertion was used before")
+	}
+	return outage(err)
 }
 
 func invalidClient(cause string) error { return wireOf("invalid_client", errors.New(cause)) }
@@ -90,7 +106,7 @@ func presented(r *http.Request, form url.Values) (presentedClient, error) {
 			return presentedClient{}, badRequest("The client_assertion_type is not supported.")
 		}
 		found = append(found, presentedClient{
-			method: AuthPrivateKeyJWT, id: assertedClient(form.Get("client_assertion")), secret: form.Get("client_assertion"),
+			method: AuthPrivateKeyJWT, id: assertion.Client(form.Get("client_assertion")), secret: form.Get("client_assertion"),
 		})
 	}
 	if len(found) > 1 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/assertion"
 	"keyway/provider/claims"
 )
 
@@ -75,9 +76,9 @@ func (p *Provider) newMetadata() (document, error) {
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: grantTypes(),
 		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{passwordACR}, Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
-		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertionAlgs(),
-		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertionAlgs(),
-		RevocationAuth: all, RevocationAuthAlgs: assertionAlgs(), Claims: names,
+		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
+		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),
+		RevocationAuth: all, RevocationAuthAlgs: assertion.Algorithms(), Claims: names,
 	})
 	if err != nil {
 		return document{}, fmt.Errorf("metadata: %w", err)

@@ -19,11 +19,9 @@ func (p *Provider) Decode(ctx context.Context, token string) (map[string]any, er
 
 // What the fuzz tests call.
 var (
-	ParseForm       = parseForm
-	VerifyAssertion = verifyAssertion
-	AssertedClient  = assertedClient
-	Plain           = plain
-	CauseText       = causeText
+	ParseForm = parseForm
+	Plain     = plain
+	CauseText = causeText
 )
 
 // Wire is what an error leaves as.

@@ -12,6 +12,8 @@ import (
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositepkce "github.com/ory/fosite/handler/pkce"
 	fositejwt "github.com/ory/fosite/token/jwt"
+
+	"keyway/provider/secret"
 )
 
 // noFetch refuses to fetch keys: clients register theirs by value.
@@ -136,6 +138,6 @@ func (h *passwordIDToken) PopulateTokenEndpointResponse(ctx context.Context, r f
 	}
 	claims := s.IDTokenClaims()
 	claims.AccessTokenHash = h.GetAccessTokenHash(ctx, r, w)
-	claims.JTI = randomID()
+	claims.JTI = secret.ID()
 	return h.IssueExplicitIDToken(ctx, h.lifetime, r, w)
 }

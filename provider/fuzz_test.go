@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/assertion"
 )
 
 func splitLines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
@@ -47,9 +48,9 @@ func FuzzAssertion(f *testing.F) {
 	f.Add(good)
 	f.Add("e30.e30.")
 	f.Add(`eyJhbGciOiJub25lIn0.e30.`)
-	f.Fuzz(func(t *testing.T, assertion string) {
-		_ = provider.AssertedClient(assertion)
-		payload, err := provider.VerifyAssertion(&keys, assertion)
+	f.Fuzz(func(t *testing.T, presented string) {
+		_ = assertion.Client(presented)
+		payload, err := assertion.Verify(&keys, presented)
 		if err == nil && string(payload) != `{"iss":"pk","sub":"pk"}` {
 			t.Fatalf("something that was not signed passed: %q", payload)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"keyway/provider/claims"
 	"keyway/provider/identity"
+	"keyway/provider/secret"
 )
 
 const (
@@ -236,7 +237,7 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifetime time.Duration, r
 		about.ExpiresAt = now.Add(lifetime)
 	}
 	if about.JTI == "" {
-		about.JTI = randomID()
+		about.JTI = secret.ID()
 	}
 	about.IssuedAt, about.Audience = now, []string{r.GetClient().GetID()}
 	token, _, err := t.provider.keys.Generate(ctx, about.ToMapClaims(), session.IDTokenHeaders())

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
+	"keyway/provider/secret"
 )
 
 // passwordUnit is the part of a unit of work that only a password grant has.
@@ -253,9 +254,9 @@ func (pw *passwordUnit) event(g *GrantRecord) identity.Event {
 func (pw *passwordUnit) accessToken() (string, error) {
 	switch t := pw.grant.Token; t.Format {
 	case FormatOpaque:
-		return randomToken(accessPrefix), nil
+		return secret.Token(accessPrefix), nil
 	case FormatHex32:
-		token := randomID()
+		token := secret.ID()
 		if t.Upper {
 			token = strings.ToUpper(token)
 		}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"keyway/provider/secret"
 )
 
 // requestIDKey is where a middleware in front may leave the request's id.
@@ -37,7 +39,7 @@ func (p *Provider) wrapped(name string, f func(*gin.Context) error, write func(*
 	return func(c *gin.Context) {
 		c.Set(logBegin, p.options.Now())
 		if c.GetString(requestIDKey) == "" {
-			c.Set(requestIDKey, randomID())
+			c.Set(requestIDKey, secret.ID())
 		}
 		c.Header("X-Request-Id", c.GetString(requestIDKey))
 		err := p.guarded(c, f)

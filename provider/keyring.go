@@ -23,6 +23,7 @@ import (
 const (
 	algRS256 = "RS256"
 	algES256 = "ES256"
+	rsaBits  = 2048
 )
 
 func signingAlgs() []string { return []string{algRS256, algES256} }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
+
+	"keyway/provider/secret"
 )
 
 // A key is published before it signs, for longer than anybody caches the key
@@ -109,7 +111,7 @@ func generateKey(alg string) (KeyRecord, error) {
 	var err error
 	switch alg {
 	case algRS256:
-		key, err = rsa.GenerateKey(rand.Reader, minRSABits)
+		key, err = rsa.GenerateKey(rand.Reader, rsaBits)
 	case algES256:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	default:
@@ -118,7 +120,7 @@ func generateKey(alg string) (KeyRecord, error) {
 	if err != nil {
 		return KeyRecord{}, err
 	}
-	kid := randomID()
+	kid := secret.ID()
 	jwk, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"})
 	if err != nil {
 		return KeyRecord{}, errors.New("encode a signing key")

@@ -13,6 +13,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/secret"
 )
 
 // Gate is what the provider asks of [identity.Gate] before it goes on letting
@@ -28,13 +29,6 @@ type AccountFinder interface {
 	FindAccountByID(ctx context.Context, system, id string) (*identity.Account, error)
 }
 
-// SecretVerifier verifies imported client secrets against their slow hashes.
-type SecretVerifier interface {
-	// Verify reports whether password is the one behind c. Errors are
-	// [*identity.Failure].
-	Verify(ctx context.Context, c identity.Credential, password string) (ok, rehash bool, err error)
-}
-
 // Options are what a [Provider] needs. Issuer, Storage, Users, SignIn, Gate,
 // Secret and Pages have no default.
 type Options struct {
@@ -44,8 +38,8 @@ type Options struct {
 	Accounts  AccountFinder          // default: Users, where it is one
 	SignIn    identity.Authenticator // asks the gate itself
 	Gate      Gate
-	Secrets   SecretVerifier // for imported client secrets; nil refuses them
-	Secret    []byte         // at least 32 random bytes, the same on every replica
+	Secrets   secret.Verifier // for imported client secrets; nil refuses them
+	Secret    []byte          // at least 32 random bytes, the same on every replica
 	Now       func() time.Time
 	Log       *slog.Logger
 	Lifetimes Lifetimes

@@ -11,6 +11,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
+
+	"keyway/provider/secret"
 )
 
 // Provider is the OpenID provider.
@@ -20,7 +22,7 @@ type Provider struct {
 	fositeStore *fositeStore
 	tokens      *tokenStrategy
 	keys        *keyring
-	secrets     *clientSecrets
+	secrets     *secret.Comparer
 	clients     *clientCache
 	metadata    document
 	reads       reads
@@ -49,7 +51,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
-	if p.secrets, err = newClientSecrets(o); err != nil {
+	if p.secrets, err = secret.NewComparer(o.Secrets, o.Now); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.metadata, err = p.newMetadata(); err != nil {

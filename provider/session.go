@@ -11,6 +11,8 @@ import (
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositejwt "github.com/ory/fosite/token/jwt"
+
+	"keyway/provider/secret"
 )
 
 // sessionVersion grows when the stored form changes in a way that older code
@@ -147,7 +149,7 @@ func (s *Session) IDTokenHeaders() *fositejwt.Headers {
 // GetJWTClaims implements [fositeoauth2.JWTSessionContainer]. Every call makes
 // fresh claims, so that a refreshed token has its own iat and jti.
 func (s *Session) GetJWTClaims() fositejwt.JWTClaimsContainer {
-	c := &fositejwt.JWTClaims{Subject: s.Subject, Extra: s.GetExtraClaims(), JTI: randomID()}
+	c := &fositejwt.JWTClaims{Subject: s.Subject, Extra: s.GetExtraClaims(), JTI: secret.ID()}
 	if s.Subject == "" {
 		c.Subject = s.ClientID // RFC 9068, section 2.2: a client that acts for itself
 	}

@@ -4,27 +4,25 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"strings"
 	"time"
 
 	"github.com/ory/fosite"
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	fositejwt "github.com/ory/fosite/token/jwt"
+
+	"keyway/provider/secret"
 )
 
 // The prefixes let secret scanners recognise what leaks.
 const (
 	accessPrefix  = "kw_at_"
 	refreshPrefix = "kw_rt_"
-	secretPrefix  = "kw_cs_"
 )
 
 // maxToken is the longest token that is looked up, in bytes.
@@ -58,28 +56,6 @@ func newTokenStrategy(o Options, keys *keyring) (*tokenStrategy, error) {
 	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
 }
 
-// scannable completes a token of a prefix and 32 bytes with a checksum, by
-// which a secret scanner tells it from chance.
-func scannable(prefix string, random []byte) string {
-	body := prefix + base64.RawURLEncoding.EncodeToString(random)
-	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body)))
-	return body + base64.RawURLEncoding.EncodeToString(sum)
-}
-
-// randomToken never fails: crypto/rand ends the program rather than give
-// less than it promises.
-func randomToken(prefix string) string {
-	var b [32]byte
-	_, _ = rand.Read(b[:])
-	return scannable(prefix, b[:])
-}
-
-func randomID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:])
-	return hex.EncodeToString(b[:])
-}
-
 func signatureOf(token string) string {
 	if token == "" || len(token) > maxToken {
 		return ""
@@ -109,7 +85,7 @@ func (s *tokenStrategy) GenerateAccessToken(ctx context.Context, r fosite.Reques
 	case legacy:
 		token, err = u.password.accessToken()
 	default:
-		token = randomToken(accessPrefix)
+		token = secret.Token(accessPrefix)
 	}
 	if err != nil {
 		return "", "", err
@@ -150,11 +126,11 @@ func (s *tokenStrategy) RefreshTokenSignature(_ context.Context, token string) s
 // follow are made from their predecessor, so that a client which presents a
 // token again because it never got the answer gets the same answer.
 func (s *tokenStrategy) GenerateRefreshToken(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
-	token = randomToken(refreshPrefix)
+	token = secret.Token(refreshPrefix)
 	if u := unitFrom(ctx); u != nil && u.presented != "" {
 		mac := hmac.New(sha256.New, s.successor)
 		mac.Write([]byte(u.presented))
-		token = scannable(refreshPrefix, mac.Sum(nil))
+		token = secret.Scannable(refreshPrefix, mac.Sum(nil))
 	}
 	return token, signatureOf(token), nil
 }
@@ -168,7 +144,7 @@ func (s *tokenStrategy) AuthorizeCodeSignature(_ context.Context, token string) 
 }
 
 func (s *tokenStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (token, signature string, err error) {
-	token = randomToken(codePrefix)
+	token = secret.Token(codePrefix)
 	return token, signatureOf(token), nil
 }
 

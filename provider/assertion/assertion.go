@@ -1,7 +1,8 @@
-package provider
+// Package assertion judges client assertions (RFC 7523, section 3): JWTs by which
+// a client proves itself with a registered key.
+package assertion
 
 import (
-	"context"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
@@ -11,22 +12,20 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
-
-	"keyway/provider/identity"
 )
 
 const (
-	maxAssertion     = 16 << 10    // bytes
-	maxAssertionLife = time.Hour   // from now to exp; bounds what replay protection has to remember
-	clockLeeway      = time.Minute // of clients' clocks
-	minRSABits       = 2048
+	maxSize    = 16 << 10    // bytes
+	maxLife    = time.Hour   // from now to exp; bounds what replay protection has to remember
+	leeway     = time.Minute // of clients' clocks
+	minRSABits = 2048
 )
 
-// assertionAlgs are the algorithms of client assertions.
-func assertionAlgs() []string { return []string{"ES256", "RS256", "PS256", "EdDSA"} }
+// Algorithms are the algorithms of client assertions.
+func Algorithms() []string { return []string{"ES256", "RS256", "PS256", "EdDSA"} }
 
-// assertionClaims are the claims of a client assertion (RFC 7523, section 3).
-type assertionClaims struct {
+// claims are the claims of a client assertion (RFC 7523, section 3).
+type claims struct {
 	Issuer    string      `json:"iss"`
 	Subject   string      `json:"sub"`
 	Audience  audience    `json:"aud"`
@@ -49,10 +48,10 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
-// assertedClient says who an assertion claims to be of, before anything of it
+// Client says who an assertion claims to be of, before anything of it
 // is verified; "" when that cannot be read.
-func assertedClient(assertion string) string {
-	if len(assertion) > maxAssertion {
+func Client(assertion string) string {
+	if len(assertion) > maxSize {
 		return ""
 	}
 	_, rest, _ := strings.Cut(assertion, ".")
@@ -61,38 +60,33 @@ func assertedClient(assertion string) string {
 	if err != nil {
 		return ""
 	}
-	var claims assertionClaims
-	if json.Unmarshal(b, &claims) != nil {
+	var said claims
+	if json.Unmarshal(b, &said) != nil {
 		return ""
 	}
-	return claims.Subject
+	return said.Subject
 }
 
-// checkAssertion verifies a client assertion and uses it up.
-func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, assertion string) error {
-	payload, err := verifyAssertion(c.keys, assertion)
+// Check verifies the assertion of a client for one of the audiences. It returns
+// its id, which the caller has to see to that nobody uses again before the time
+// that is returned with it.
+func Check(keys *jose.JSONWebKeySet, assertion, client string, audiences []string, now time.Time) (id string, until time.Time, err error) {
+	payload, err := Verify(keys, assertion)
 	if err != nil {
-		return wireOf("invalid_client", err)
+		return "", time.Time{}, err
 	}
-	var claims assertionClaims
-	if err := json.Unmarshal(payload, &claims); err != nil {
-		return invalidClient("the assertion's claims are malformed")
+	var said claims
+	if json.Unmarshal(payload, &said) != nil {
+		return "", time.Time{}, errors.New("the assertion's claims are malformed")
 	}
-	expires, err := claims.check(c.ID, []string{p.options.Issuer, p.url("/oauth2/token")}, p.options.Now())
-	if err != nil {
-		return wireOf("invalid_client", err)
-	}
-	err = p.options.Storage.RememberOnce(ctx, "client_assertion:"+c.ID, claims.ID, expires.Add(clockLeeway))
-	if errors.Is(err, identity.ErrConflict) {
-		return invalidClient("the assertion was used before")
-	}
-	return outage(err)
+	expires, err := said.check(client, audiences, now)
+	return said.ID, expires.Add(leeway), err
 }
 
-// verifyAssertion returns what was signed. Only registered keys count: what a
+// Verify returns what was signed. Only registered keys count: what a
 // header says of keys is ignored, but for the kid.
-func verifyAssertion(keys *jose.JSONWebKeySet, assertion string) ([]byte, error) {
-	if keys == nil || len(assertion) > maxAssertion || strings.Count(assertion, ".") != 2 {
+func Verify(keys *jose.JSONWebKeySet, assertion string) ([]byte, error) {
+	if keys == nil || len(assertion) > maxSize || strings.Count(assertion, ".") != 2 {
 		return nil, errors.New("the assertion is malformed")
 	}
 	jws, err := jose.ParseSigned(assertion)
@@ -100,7 +94,7 @@ func verifyAssertion(keys *jose.JSONWebKeySet, assertion string) ([]byte, error)
 		return nil, errors.New("the assertion is malformed")
 	}
 	header := jws.Signatures[0].Protected
-	if !slices.Contains(assertionAlgs(), header.Algorithm) {
+	if !slices.Contains(Algorithms(), header.Algorithm) {
 		return nil, errors.New("the assertion's algorithm is not supported")
 	}
 	for _, k := range keys.Keys {
@@ -118,7 +112,7 @@ func verifyAssertion(keys *jose.JSONWebKeySet, assertion string) ([]byte, error)
 }
 
 // check returns when the assertion expires.
-func (a *assertionClaims) check(client string, audiences []string, now time.Time) (time.Time, error) {
+func (a *claims) check(client string, audiences []string, now time.Time) (time.Time, error) {
 	exp, err := a.Expires.Int64()
 	expires := time.Unix(exp, 0)
 	switch {
@@ -130,16 +124,16 @@ func (a *assertionClaims) check(client string, audiences []string, now time.Time
 		return time.Time{}, errors.New("the assertion needs a jti")
 	case err != nil:
 		return time.Time{}, errors.New("the assertion needs an exp")
-	case !now.Before(expires.Add(clockLeeway)):
+	case !now.Before(expires.Add(leeway)):
 		return time.Time{}, errors.New("the assertion has expired")
-	case expires.After(now.Add(maxAssertionLife)):
+	case expires.After(now.Add(maxLife)):
 		return time.Time{}, errors.New("the assertion lives too long")
 	}
 	for _, t := range []json.Number{a.NotBefore, a.IssuedAt} {
 		if t == "" {
 			continue
 		}
-		if v, err := t.Int64(); err != nil || time.Unix(v, 0).After(now.Add(clockLeeway)) {
+		if v, err := t.Int64(); err != nil || time.Unix(v, 0).After(now.Add(leeway)) {
 			return time.Time{}, errors.New("the assertion is not valid yet")
 		}
 	}

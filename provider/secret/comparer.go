@@ -1,4 +1,4 @@
-package provider
+package secret
 
 import (
 	"context"
@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"keyway/provider/identity"
 )
 
@@ -21,27 +19,35 @@ import (
 // bits, to which a slow hash adds nothing but cost.
 const generatedTag = "sha256:"
 
-// NewClientSecret returns a generated client secret, to be shown once, and
-// the hash to be stored in [Client.SecretHashes].
-func NewClientSecret() (secret, hash string) {
-	secret = randomToken(secretPrefix)
-	return secret, HashClientSecret(secret)
+// prefix lets secret scanners recognise what leaks.
+const prefix = "kw_cs_"
+
+// New returns a generated client secret and its hash.
+func New() (secret, hash string) {
+	secret = Token(prefix)
+	return secret, Hash(secret)
 }
 
-// HashClientSecret returns the hash of a secret that has at least 256 random
-// bits, such as one that an operator generated.
-func HashClientSecret(secret string) string {
+// Hash returns the hash of a secret that has at least 256 random bits.
+func Hash(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return generatedTag + hex.EncodeToString(sum[:])
 }
 
-// errWrongSecret says that a client's secret is wrong.
-var errWrongSecret = errors.New("wrong client secret")
+// Verifier verifies imported client secrets against their slow hashes.
+type Verifier interface {
+	// Verify reports whether password is the one behind c. Errors are
+	// [*identity.Failure].
+	Verify(ctx context.Context, c identity.Credential, password string) (ok, rehash bool, err error)
+}
 
-// clientSecrets compares client secrets. Those imported with a slow hash are
+// ErrWrong says that a client's secret is wrong.
+var ErrWrong = errors.New("wrong client secret")
+
+// Comparer compares client secrets. Those imported with a slow hash are
 // remembered for a short time once they were right.
-type clientSecrets struct {
-	verifier SecretVerifier
+type Comparer struct {
+	verifier Verifier
 	now      func() time.Time
 	key      [32]byte // under which right secrets are remembered; of this process only
 
@@ -49,46 +55,46 @@ type clientSecrets struct {
 	right map[[32]byte]time.Time // -> until
 }
 
-var _ fosite.Hasher = (*clientSecrets)(nil)
-
 const (
 	rememberSecret = time.Minute
 	maxRemembered  = 1000
 	maxSecret      = 512 // bytes
 )
 
-func newClientSecrets(o Options) (*clientSecrets, error) {
-	s := &clientSecrets{verifier: o.Secrets, now: o.Now, right: map[[32]byte]time.Time{}}
+// NewComparer returns a Comparer; without a verifier, it refuses imported
+// secrets.
+func NewComparer(v Verifier, now func() time.Time) (*Comparer, error) {
+	s := &Comparer{verifier: v, now: now, right: map[[32]byte]time.Time{}}
 	if _, err := rand.Read(s.key[:]); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Hash implements [fosite.Hasher]. Secrets are only ever generated.
-func (*clientSecrets) Hash(_ context.Context, secret []byte) ([]byte, error) {
-	return []byte(HashClientSecret(string(secret))), nil
+// Hash implements fosite.Hasher. Secrets are only ever generated.
+func (*Comparer) Hash(_ context.Context, secret []byte) ([]byte, error) {
+	return []byte(Hash(string(secret))), nil
 }
 
-// Compare implements [fosite.Hasher]. Errors are errWrongSecret or a
+// Compare implements fosite.Hasher. Errors are ErrWrong or a
 // [*identity.Failure].
-func (s *clientSecrets) Compare(ctx context.Context, hash, secret []byte) error {
+func (s *Comparer) Compare(ctx context.Context, hash, secret []byte) error {
 	if len(secret) == 0 || len(secret) > maxSecret {
-		return errWrongSecret
+		return ErrWrong
 	}
 	if want, ok := strings.CutPrefix(string(hash), generatedTag); ok {
 		sum := sha256.Sum256(secret)
 		if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(want)) != 1 {
-			return errWrongSecret
+			return ErrWrong
 		}
 		return nil
 	}
 	return s.compareSlow(ctx, string(hash), string(secret))
 }
 
-func (s *clientSecrets) compareSlow(ctx context.Context, hash, secret string) error {
+func (s *Comparer) compareSlow(ctx context.Context, hash, secret string) error {
 	if s.verifier == nil {
-		return errWrongSecret
+		return ErrWrong
 	}
 	mac := hmac.New(sha256.New, s.key[:])
 	mac.Write([]byte(hash))
@@ -107,7 +113,7 @@ func (s *clientSecrets) compareSlow(ctx context.Context, hash, secret string) er
 	case err != nil:
 		return err
 	case !ok:
-		return errWrongSecret
+		return ErrWrong
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,14 +124,14 @@ func (s *clientSecrets) compareSlow(ctx context.Context, hash, secret string) er
 	return nil
 }
 
-// compareAny compares with every hash, for a client has two while its secret
+// CompareAny compares with every hash, for a client has two while its secret
 // is being changed.
-func (s *clientSecrets) compareAny(ctx context.Context, hashes []string, secret string) error {
+func (s *Comparer) CompareAny(ctx context.Context, hashes []string, secret string) error {
 	for _, h := range hashes {
 		err := s.Compare(ctx, []byte(h), []byte(secret))
-		if !errors.Is(err, errWrongSecret) {
+		if !errors.Is(err, ErrWrong) {
 			return err
 		}
 	}
-	return errWrongSecret
+	return ErrWrong
 }
