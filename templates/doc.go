@@ -7,5 +7,7 @@
 //	examples/*.txtar    recorded and documented exchanges: the contract
 //	README.md           where each fact came from, and what deliberately differs
 //
+// The folder web is none of them: it holds the pages for people (docs/pages.md).
+//
 // A folder of the same make in the operator's own directory needs no build.
 package templates

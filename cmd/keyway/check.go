@@ -58,6 +58,9 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 		problems = append(problems, err)
 	}
 	problems = append(problems, checkTLS(cfg.TLS), checkUsersFile(cfg.UsersFile), f.strays())
+	if _, err := newPages(cfg); err != nil {
+		problems = append(problems, err)
+	}
 	examples := 0
 	names := f.names()
 	for _, name := range names {
