@@ -33,7 +33,7 @@ func TestInABrowser(t *testing.T) {
 		{"an unknown app gets an error page", unknownApp},
 		{"JavaScript is not needed", withoutScripts},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.do(newPerson(t, browser, d.URL)) })
+		t.Run(c.name, func(t *testing.T) { c.do(newPerson(browser, t, d.URL)) })
 	}
 }
 
@@ -132,7 +132,7 @@ func signOutBare(p *person) {
 }
 
 func endSession(p *person) {
-	other := newPerson(p.T, p.ctx, p.url)
+	other := newPerson(p.ctx, p.T, p.url)
 	other.signsInToApp("demoadmin", "demopass")
 	p.signsInToApp("demoadmin", "demopass")
 	p.open("/account")
@@ -156,7 +156,7 @@ func takeConsentBack(p *person) {
 }
 
 func signOutEverywhere(p *person) {
-	other := newPerson(p.T, p.ctx, p.url)
+	other := newPerson(p.ctx, p.T, p.url)
 	other.signsInToApp("zoe", `pässwörd "<&>' \ €`)
 	p.signsInToApp("zoe", `pässwörd "<&>' \ €`)
 	require.Contains(p, p.reads("userinfo-claims"), "O'Brien & <Sons>")
@@ -199,7 +199,7 @@ func otherBrowser(p *person) {
 	p.open("/demo/login")
 	p.sees("login-form")
 	at := p.at()
-	thief := newPerson(p.T, p.ctx, p.url)
+	thief := newPerson(p.ctx, p.T, p.url)
 	thief.do(chromedp.Navigate(at))
 	thief.sees("error-text")
 	require.NotContains(p, answerOf(thief, chromedp.OuterHTML(chromedp.CSS("body"))), "login-form")

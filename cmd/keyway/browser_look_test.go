@@ -28,7 +28,7 @@ func TestEveryPageInEveryLook(t *testing.T) {
 		{"dark on a 360 pixel phone in English", "en", "dark", 360},
 	} {
 		t.Run(l.name, func(t *testing.T) {
-			p := newPerson(t, browser, d.URL)
+			p := newPerson(browser, t, d.URL)
 			p.speaks(l.language)
 			p.prefers(l.scheme)
 			p.holds(l.width)
@@ -48,7 +48,7 @@ func everyPage(p *person, l look) {
 	p.looks(l, "consent-page")
 	p.presses("consent-allow", "demo-logout")
 	p.looks(l, "demo-page", "signed-in")
-	another := newPerson(p.T, p.ctx, p.url)
+	another := newPerson(p.ctx, p.T, p.url)
 	another.signsInToApp("alice", "correct-horse")
 	p.open("/account")
 	p.looks(l, "account-page")

@@ -63,7 +63,7 @@ type person struct {
 	url string // of the demo
 }
 
-func newPerson(t *testing.T, browser context.Context, url string) *person {
+func newPerson(browser context.Context, t *testing.T, url string) *person {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(stop)

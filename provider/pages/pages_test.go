@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +18,11 @@ import (
 	"keyway/provider/pages"
 	"keyway/templates"
 )
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.TestMode)
+	os.Exit(m.Run())
+}
 
 // newPages returns the built-in pages under branding, which may be nil.
 func newPages(t testing.TB, base string, branding fs.FS) (*pages.Pages, error) {
@@ -168,6 +174,10 @@ func TestTheLoginPageIsMadeForPasswordManagersAndScreenReaders(t *testing.T) {
 }
 
 func TestBranding(t *testing.T) {
+	t.Run("without files changes nothing, and every built-in page renders in every language", func(t *testing.T) {
+		_, err := newPages(t, "", fstest.MapFS{})
+		require.NoError(t, err)
+	})
 	t.Run("files win over the built-in ones, and texts one by one", func(t *testing.T) {
 		site, err := newPages(t, "", fstest.MapFS{
 			"messages/en.json": {Data: []byte(`{"product": "Acme ID", "scope.invoices": "Read your invoices"}`)},

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,7 +30,7 @@ type Options struct {
 
 // Pages renders the pages. It is safe for concurrent use.
 type Pages struct {
-	templates map[string]*template.Template
+	templates map[string]func() (*template.Template, error) // by page, parsed when it is first shown
 	catalogs  *catalogs
 	assets    map[string]*asset // by name, without static/
 	base      string
@@ -41,15 +43,15 @@ type asset struct {
 	hash string // in its URL, so that it can be cached for good
 }
 
-// New reads all files and renders each page once in each language, so
-// that a mistake in the operator's files is found at the start. The error
-// names every one.
+// New reads all files. With branding it renders each page once in each
+// language, so that a mistake in the operator's files is found at the start;
+// the error names every one.
 func New(o Options) (*Pages, error) {
 	files, trees := o.Files, []fs.FS{o.Files}
 	if o.Branding != nil {
 		files, trees = overlay{o.Branding, o.Files}, append(trees, o.Branding)
 	}
-	p := &Pages{templates: map[string]*template.Template{}, assets: map[string]*asset{}, base: o.Base}
+	p := &Pages{templates: map[string]func() (*template.Template, error){}, assets: map[string]*asset{}, base: o.Base}
 	var err error
 	if p.catalogs, err = loadCatalogs(trees...); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -59,7 +61,15 @@ func New(o Options) (*Pages, error) {
 	}
 	var problems []error
 	for _, page := range samplePages() {
-		problems = append(problems, p.load(files, page))
+		name := page.about().name
+		if p.templates[name] == nil {
+			p.templates[name] = sync.OnceValues(func() (*template.Template, error) {
+				return template.New("layout.html").ParseFS(files, "layout.html", name+".html")
+			})
+		}
+		if o.Branding != nil {
+			problems = append(problems, p.try(page))
+		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -67,24 +77,26 @@ func New(o Options) (*Pages, error) {
 	return p, nil
 }
 
-// load parses the page's template over the layout and tries it in every language.
-func (p *Pages) load(files fs.FS, page Page) error {
-	name := page.about().name
-	t := p.templates[name]
-	if t == nil {
-		var err error
-		if t, err = template.New("layout.html").Option("missingkey=error").ParseFS(files, "layout.html", name+".html"); err != nil {
-			return err
-		}
-		p.templates[name] = t
-	}
+// try renders the page in every language.
+func (p *Pages) try(page Page) error {
 	for i := range p.catalogs.all {
-		var b bytes.Buffer
-		if err := t.Execute(&b, &view{pages: p, catalog: &p.catalogs.all[i], Page: page}); err != nil {
+		if err := p.execute(io.Discard, &view{pages: p, catalog: &p.catalogs.all[i], Page: page}); err != nil {
 			return fmt.Errorf("in %s: %w", p.catalogs.all[i].tag, err)
 		}
 	}
 	return nil
+}
+
+func (p *Pages) execute(w io.Writer, v *view) error {
+	parsed := p.templates[v.Name()]
+	if parsed == nil {
+		return fmt.Errorf("there is no page %q", v.Name())
+	}
+	t, err := parsed()
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, v)
 }
 
 func (p *Pages) loadAssets(files fs.FS) error {
@@ -142,13 +154,9 @@ func (p *Pages) Locales() []string {
 // nothing was written.
 func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 	about := page.about()
-	t := p.templates[about.name]
-	if t == nil {
-		return fmt.Errorf("there is no page %q", about.name)
-	}
 	v := &view{pages: p, catalog: p.catalogs.pick(about.Locales, c.GetHeader("Accept-Language")), Page: page}
 	var b bytes.Buffer
-	if err := t.Execute(&b, v); err != nil {
+	if err := p.execute(&b, v); err != nil {
 		return fmt.Errorf("page %s: %w", about.name, err)
 	}
 	protect(c.Writer.Header(), about)

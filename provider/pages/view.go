@@ -90,13 +90,26 @@ type mark struct{ in, means string }
 
 // browsers are in the order in which they pretend to be each other.
 var browsers = []mark{
-	{"Edg", "Microsoft Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS", "Firefox"},
-	{"CriOS", "Chrome"}, {"HeadlessChrome", "Chromium"}, {"Chromium/", "Chromium"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+	{"Edg", "Microsoft Edge"},
+	{"OPR/", "Opera"},
+	{"SamsungBrowser", "Samsung Internet"},
+	{"Firefox/", "Firefox"},
+	{"FxiOS", "Firefox"},
+	{"CriOS", "Chrome"},
+	{"HeadlessChrome", "Chromium"},
+	{"Chromium/", "Chromium"},
+	{"Chrome/", "Chrome"},
+	{"Safari/", "Safari"},
 }
 
 var platforms = []mark{
-	{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"CrOS", "ChromeOS"},
-	{"Mac OS X", "macOS"}, {"Linux", "Linux"},
+	{"iPhone", "iPhone"},
+	{"iPad", "iPad"},
+	{"Android", "Android"},
+	{"Windows", "Windows"},
+	{"CrOS", "ChromeOS"},
+	{"Mac OS X", "macOS"},
+	{"Linux", "Linux"},
 }
 
 func firstIn(agent string, marks []mark) string {
