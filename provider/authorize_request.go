@@ -42,8 +42,8 @@ func responseModes() []string { return []string{modeQuery, modeFragment, modeFor
 
 func prompts() []string { return []string{promptNone, promptLogin, promptConsent, promptSelect} }
 
-// passwordACR is the one authentication context of the login page.
-const passwordACR = "urn:keyway:password"
+// pageACR is the one authentication context of the login page.
+const pageACR = "urn:keyway:password"
 
 // authorization is an authorization request (RFC 6749, section 4.1.1; OpenID
 // Connect Core 1.0, section 3.1.2.1) that was judged by all that it says
@@ -298,7 +298,7 @@ func judgeClaims(_ context.Context, a *authorization) error {
 	case subject != "":
 		a.subject = subject
 	}
-	if !asked.Accepts(passwordACR) {
+	if !asked.Accepts(pageACR) {
 		return reply("unmet_authentication_requirements", "an essential acr is not one of ours")
 	}
 	return nil

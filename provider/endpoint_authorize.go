@@ -223,7 +223,7 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 	}
 	session := p.newSession(a.client)
 	session.SetSubject(s.Subject)
-	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, passwordACR, s.ID
+	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
 	session.Nonce, session.Requested = a.values.Get("nonce"), p.options.Now().Unix()
 	session.IDClaims, session.UserClaims = a.idClaims, a.userClaims
 	response, err := p.fosite.NewAuthorizeResponse(ctx, ar, session)

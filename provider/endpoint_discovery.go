@@ -74,7 +74,7 @@ func (p *Provider) newMetadata() (document, error) {
 		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: grantTypes(),
-		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{passwordACR}, Locales: p.options.Pages.Locales(),
+		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
 		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),
