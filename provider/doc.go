@@ -6,6 +6,11 @@
 //	                                                                            collected in a unit of work
 //	answer <── errors.go or the endpoint <── Storage.Issue: one transaction <─────────────────┘
 //
+//	GET /oauth2/authorize ── authorize_request.go ── what is missing?
+//	    ^                                               │ nothing: fosite makes the code, Storage.Issue, redirect
+//	    │                                               v
+//	    └──────── one field of the interaction <── /login, /consent (browser.go: cookies, sessions, form tokens)
+//
 //	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate
 //
 // fosite judges a request and makes the response; what it would store is

@@ -26,7 +26,7 @@ const (
 	pathAccount   = "/account"
 )
 
-// sign-in is one question after the other: what is still missing?
+// step is where something that is still missing is asked for.
 type step string
 
 const (
@@ -41,11 +41,11 @@ const (
 func (p *Provider) serveAuthorize(c *gin.Context) error {
 	noStore(c)
 	switch c.Request.Method {
-	case http.MethodGet, http.MethodHead:
+	case http.MethodGet:
 	case http.MethodPost:
 		return p.postedToQuery(c, pathAuthorize)
 	default:
-		return methodNotAllowed("GET, HEAD, POST")
+		return methodNotAllowed("GET, POST")
 	}
 	if q := c.Request.URL.Query(); q.Has("interaction") && !q.Has("client_id") {
 		return p.resume(c, q.Get("interaction"))

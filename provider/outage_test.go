@@ -40,6 +40,15 @@ func outage(t *testing.T, w *world, access, refresh string) {
 	} {
 		t.Run(name+" says 503", func(t *testing.T) { wantOutage(t, ask()) })
 	}
+	t.Run("a person is shown a page that says 503", func(t *testing.T) {
+		b := w.newBrowser()
+		b.cookies["__Host-keyway_session"] = &http.Cookie{Name: "__Host-keyway_session", Value: "x"}
+		for _, path := range []string{"/oauth2/authorize?client_id=nobody-yet", "/oauth2/authorize?interaction=x", "/login?interaction=x", "/account", "/oauth2/logout"} {
+			a := b.get(issuer + path)
+			wantPage(t, a, http.StatusServiceUnavailable)
+			require.NotEmpty(t, a.header.Get("Retry-After"))
+		}
+	})
 	t.Run("a legacy login and its token are unavailable", func(t *testing.T) {
 		_, err := w.GrantPassword(t.Context(), login())
 		require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
