@@ -67,10 +67,14 @@ func TestNetworksHoldOnEveryRoute(t *testing.T) {
 	g := &scripted{grant: someGrant(), lookErr: identity.Failf(identity.ReasonUnknownUser, "x")}
 	a := gated(t, g, gate, libraryAt(t, map[string]any{"key": "k"}))
 	for _, c := range []struct{ name, method, target string }{
-		{"login", http.MethodPost, "/login?username=a&password=b&key=k"}, {"its redirect", http.MethodPost, "/login/"},
-		{"whoami", http.MethodGet, "/member?token=x"}, {"validate", http.MethodGet, "/check?token=x"},
-		{"logout", http.MethodPost, "/leave?token=x"}, {"lookup", http.MethodGet, "/find?key=k&name=a"},
-		{"static", http.MethodGet, "/pages/x"}, {"a method that is not taken", http.MethodPut, "/check"},
+		{"login", http.MethodPost, "/login?username=a&password=b&key=k"},
+		{"its redirect", http.MethodPost, "/login/"},
+		{"whoami", http.MethodGet, "/member?token=x"},
+		{"validate", http.MethodGet, "/check?token=x"},
+		{"logout", http.MethodPost, "/leave?token=x"},
+		{"lookup", http.MethodGet, "/find?key=k&name=a"},
+		{"static", http.MethodGet, "/pages/x"},
+		{"a method that is not taken", http.MethodPut, "/check"},
 		{"OPTIONS", http.MethodOptions, "/check"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

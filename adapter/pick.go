@@ -26,10 +26,15 @@ func (a *Adapter) pick(w http.ResponseWriter, r *http.Request, x *exchange, leve
 
 // pickAt chooses among the routes of one level. The body is read only where a
 // condition is about it; when it cannot be read, the first route without such
-// a condition answers with the outcome.
+// a condition answers with the outcome. A slash too many is asked for no method.
 func (x *exchange) pickAt(w http.ResponseWriter, r *http.Request, level []*mounted) (found *mounted, taken bool, o Outcome) {
 	head := &input{request: r, query: parseForm(r.URL.RawQuery)}
+	var redirect *mounted
 	for _, m := range level {
+		if m.redirect {
+			redirect = m
+			continue
+		}
 		if !m.route.takes(r.Method) {
 			continue
 		}
@@ -46,6 +51,10 @@ func (x *exchange) pickAt(w http.ResponseWriter, r *http.Request, level []*mount
 			x.choose(m, r)
 			return m, true, o
 		}
+	}
+	if redirect != nil && !taken {
+		x.choose(redirect, r)
+		return redirect, true, ""
 	}
 	return nil, taken, o
 }

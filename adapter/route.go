@@ -42,14 +42,34 @@ func (t *table) add(m *mounted) *mounted {
 			slices.SortFunc(t.sizes, func(a, b int) int { return b - a })
 		}
 	}
-	for _, other := range level[key] {
-		if sameRequests(m, other) {
+	for i, other := range level[key] {
+		switch {
+		case !sameRequests(m, other):
+		case m.yieldsTo(other):
+			return nil
+		case other.yieldsTo(m):
+			level[key] = slices.Delete(level[key], i, i+1)
+			return t.add(m)
+		default:
 			return other
 		}
 	}
 	level[key] = append(level[key], m)
 	slices.SortStableFunc(level[key], func(a, b *mounted) int { return len(b.route.when) - len(a.route.when) })
 	return nil
+}
+
+// yieldsTo reports whether m gives way to another instance's route for the same
+// requests.
+func (m *mounted) yieldsTo(other *mounted) bool {
+	return m.route.Yield && !other.route.Yield && m.instance != other.instance
+}
+
+// slashTooMany reports whether a path below the route's "*" is to be asked for
+// without its last slash.
+func (m *mounted) slashTooMany(path string) bool {
+	above, ok := strings.CutSuffix(m.path, "*")
+	return ok && m.route.TrailingSlash == "redirect" && len(path) > len(above) && strings.HasSuffix(path, "/")
 }
 
 // sameRequests reports whether two routes at one path cannot be told apart.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (a *Adapter) answer(w http.ResponseWriter, r *http.Request, x *exchange, le
 	if o != "" {
 		return o
 	}
-	if m.redirect {
+	if m.redirect || m.slashTooMany(pathOf(r)) {
 		return outcomeRedirect
 	}
 	if limit := m.rate; limit != nil {
@@ -187,6 +188,10 @@ func allowed(level []*mounted) string {
 // the outside knows.
 func (x *exchange) redirect(r *http.Request) answer {
 	location := strings.TrimSuffix(x.view.Request.URL, "/")
+	if !x.m.redirect { // below a "*", where anything may stand in the path
+		below := strings.TrimSuffix(strings.TrimPrefix(cleanText(r.URL.Path), x.m.base), "/")
+		location = x.m.site.URL + (&url.URL{Path: strings.TrimPrefix(below, "/")}).EscapedPath()
+	}
 	if r.URL.RawQuery != "" {
 		location += "?" + r.URL.RawQuery
 	}

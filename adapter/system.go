@@ -151,7 +151,8 @@ type Route struct {
 	Also          []string            `yaml:"also"`           // further paths
 	Methods       []string            `yaml:"methods"`        // empty: any
 	IgnoreCase    bool                `yaml:"ignore_case"`    // of the path
-	TrailingSlash string              `yaml:"trailing_slash"` // "refuse" (default), "accept", "redirect" (301 to the path without)
+	TrailingSlash string              `yaml:"trailing_slash"` // "refuse" (default), "accept", "redirect" (301 to the path without, whatever the method; of a path with "*", below it)
+	Yield         bool                `yaml:"yield"`          // where another instance has a route for the same requests, that one answers
 	When          map[string]string   `yaml:"when"`           // source -> value: several routes may share a path; one without When comes last. "" is absent or blank, "*" is any other value; "setting:NAME" is a source here too
 	Action        Action              `yaml:"action"`
 	Outcome       Outcome             `yaml:"outcome"` // of a static route; default success

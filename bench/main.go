@@ -171,7 +171,10 @@ func measureOn(ctx context.Context, s settings, r *report, column string, fresh 
 	if err := m.measureCrowded(ctx, rows); err != nil {
 		return err
 	}
-	return measureCached(ctx, s, r, column, fresh)
+	if err := measureCached(ctx, s, r, column, fresh); err != nil || column != "sqlite" {
+		return err
+	}
+	return measureImport(ctx, s, r, column, fresh)
 }
 
 func startKeyway(ctx context.Context, s settings, in *instance) (*server, error) {

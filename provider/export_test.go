@@ -1,6 +1,10 @@
 package provider
 
-import "context"
+import (
+	"context"
+
+	"keyway/provider/assertion"
+)
 
 // OpenPassword lets the token endpoint grant passwords, for the parity test.
 func (p *Provider) OpenPassword() { p.openPassword = true }
@@ -19,9 +23,11 @@ func (p *Provider) Decode(ctx context.Context, token string) (map[string]any, er
 
 // What the fuzz tests call.
 var (
-	ParseForm = parseForm
-	Plain     = plain
-	CauseText = causeText
+	ParseForm       = parseForm
+	Plain           = plain
+	CauseText       = causeText
+	VerifyAssertion = assertion.Verify
+	AssertedClient  = assertion.Client
 )
 
 // Wire is what an error leaves as.

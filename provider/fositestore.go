@@ -163,54 +163,15 @@ func parseSignature(signature string) (h Hash, err error) {
 	return h, nil
 }
 
-// GetAccessTokenSession implements [fositeoauth2.AccessTokenStorage].
-func (s *fositeStore) GetAccessTokenSession(ctx context.Context, signature string, _ fosite.Session) (fosite.Requester, error) {
-	return s.find(ctx, signature, KindAccess)
+// GetAccessTokenSession implements [fositeoauth2.AccessTokenStorage]. Nothing
+// that is composed here asks: tokens are judged in inspect.go and grant_refresh.go.
+func (*fositeStore) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
+	return nil, errNoUnit
 }
 
-// GetRefreshTokenSession implements [fositeoauth2.RefreshTokenStorage].
-func (s *fositeStore) GetRefreshTokenSession(ctx context.Context, signature string, _ fosite.Session) (fosite.Requester, error) {
-	return s.find(ctx, signature, KindRefresh)
-}
-
-// find returns a requester together with [fosite.ErrInactiveToken], as fosite
-// demands.
-func (s *fositeStore) find(ctx context.Context, signature string, kind TokenKind) (fosite.Requester, error) {
-	hash, err := parseSignature(signature)
-	if err != nil {
-		return nil, fosite.ErrNotFound
-	}
-	st, err := s.provider.options.Storage.FindToken(ctx, hash)
-	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		return nil, fosite.ErrNotFound
-	case err != nil:
-		return nil, outage(err)
-	case st.Token.Kind != kind:
-		return nil, fosite.ErrNotFound
-	}
-	client, err := s.provider.client(ctx, st.Grant.ClientID)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, fosite.ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	session, err := ParseSession(st.Grant.Session)
-	if err != nil {
-		return nil, err
-	}
-	session.SetExpiresAt(fosite.AccessToken, st.Token.ExpiresAt)
-	session.SetExpiresAt(fosite.RefreshToken, st.Token.ExpiresAt)
-	r := &fosite.Request{
-		ID: st.Grant.ID, RequestedAt: st.Grant.CreatedAt, Client: client, Session: session,
-		RequestedScope: st.Grant.Scopes, GrantedScope: st.Grant.Scopes,
-		RequestedAudience: st.Grant.Audience, GrantedAudience: st.Grant.Audience,
-	}
-	if st.Token.Used || !st.Grant.RevokedAt.IsZero() {
-		return r, fosite.ErrInactiveToken
-	}
-	return r, nil
+// GetRefreshTokenSession is as [fositeStore.GetAccessTokenSession].
+func (*fositeStore) GetRefreshTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
+	return nil, errNoUnit
 }
 
 // DeleteAccessTokenSession implements [fositeoauth2.AccessTokenStorage].

@@ -104,7 +104,9 @@ type TokenStorage interface {
 	// before (and the grace is over, or it was presented again too often), its
 	// successor was used, or it has expired, when an access token is stored already,
 	// when x.Redeem was used or has expired, or when x.Interaction has ended; and
-	// [identity.ErrNotFound] when the grant is revoked or gone. Rotating also
+	// [identity.ErrNotFound] when the grant is revoked or gone; a new grant of a
+	// user who is disabled or deleted is a [*identity.Failure] with
+	// [identity.ReasonDisabled]. Rotating also
 	// ends the access token paired with the rotated token; rotating again, the
 	// one paired with its successor, whose place the new one takes. An issue may have
 	// nothing but Events: they are kept only if the grant is live.
@@ -186,7 +188,8 @@ type SessionQuery struct {
 
 // SessionStorage stores browser sessions.
 type SessionStorage interface {
-	// StartSession returns [identity.ErrNotFound] where the interaction has ended.
+	// StartSession returns [identity.ErrNotFound] where the interaction has
+	// ended, and a [*identity.Failure] where the user was disabled meanwhile.
 	StartSession(ctx context.Context, s *SessionStart) error
 	// FindSession returns the session, be it expired or not, or [identity.ErrNotFound].
 	FindSession(ctx context.Context, h Hash) (*BrowserSession, error)
@@ -233,7 +236,8 @@ type RevokeQuery struct {
 type ClientStorage interface {
 	// FindClient returns [identity.ErrNotFound] where there is none.
 	FindClient(ctx context.Context, id string) (*Client, error)
-	// SaveClient inserts or replaces; saving an equal client changes nothing.
+	// SaveClient inserts or replaces; saving an equal client changes nothing. A
+	// change is recorded as client_saved, as a deletion is as client_deleted.
 	SaveClient(ctx context.Context, c *Client) error
 	// ListClients returns all clients in the order of their ids.
 	ListClients(ctx context.Context) ([]*Client, error)
@@ -278,7 +282,8 @@ type KeyStorage interface {
 	ListKeys(ctx context.Context) ([]KeyRecord, error)
 	// UpdateKeys lets change turn the present keys into what they shall be
 	// from now on, in one transaction that no other caller can interleave
-	// with; keys missing from the result are deleted.
+	// with; keys missing from the result are deleted. A change is recorded as
+	// keys_rotated.
 	UpdateKeys(ctx context.Context, change func(now []KeyRecord) ([]KeyRecord, error)) error
 }
 

@@ -50,7 +50,8 @@ type Directory interface {
 	ListUsers(ctx context.Context, match, after string, limit int) ([]User, error)
 	// ListAccounts returns the user's accounts in the order of their systems.
 	ListAccounts(ctx context.Context, subject string) ([]Account, error)
-	// SetStatus changes a user's status; disabling revokes every grant of theirs in
-	// the same transaction. [ErrNotFound] where there is no such user.
+	// SetStatus changes a user's status and records that as user_enabled,
+	// user_disabled and so on; disabling revokes every grant of theirs in the same
+	// transaction, and no grant is made after it. [ErrNotFound] where there is no such user.
 	SetStatus(ctx context.Context, subject string, to Status) error
 }

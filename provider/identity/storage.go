@@ -34,7 +34,7 @@ type Attempts interface {
 // a login name only when that name is known.
 type Event struct {
 	At         time.Time
-	Kind       string // what happened: "login", "token_issued", "token_revoked", ...
+	Kind       string // what happened: "login", "token_revoked", "refresh_repeated", "user_disabled", "client_saved", ...
 	Reason     Reason // "" for success
 	Subject    string
 	Directory  string

@@ -58,6 +58,7 @@ func BenchmarkIssue(b *testing.B) {
 		for _, callers := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) {
 				s := storetest.Open(b, store.Options{DSN: dsn(b)})
+				saveUsers(b, s, 1000)
 				var n atomic.Int64
 				b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))
 				b.ResetTimer()
@@ -128,7 +129,7 @@ func saveUsers(b *testing.B, s *store.Store, n int) {
 			name := fmt.Sprint("user", start+i)
 			records[i] = identity.Record{
 				User: identity.User{
-					Status: identity.StatusActive, Email: name + "@example.com", Claims: map[string]any{"given_name": name, "locale": "en"},
+					Subject: fmt.Sprint("subject-", start+i), Status: identity.StatusActive, Email: name + "@example.com", Claims: map[string]any{"given_name": name, "locale": "en"},
 					LoginNames: []identity.LoginName{{Directory: "default", Name: name}},
 				},
 				Credentials: []identity.RecordCredential{{Credential: identity.Credential{

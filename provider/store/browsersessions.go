@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keyway/provider"
+	"keyway/provider/identity"
 )
 
 const sessionColumns = `b.hash, b.id, b.subject, b.amr, b.user_agent, b.remote_addr, b.auth_time, b.created_at, b.seen_at,
@@ -40,12 +41,16 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE hash = $1`, x.Replaces[:]); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, `INSERT INTO browser_session
+		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session
 			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+			WHERE EXISTS (SELECT 1 FROM who WHERE status NOT IN ('disabled', 'deleted'))`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
 			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt))
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return identity.Failf(identity.ReasonDisabled, "user was disabled meanwhile")
 		}
 		return s.addEvent(ctx, tx, &x.Event)
 	})

@@ -51,9 +51,12 @@ func (s *Store) SaveClient(ctx context.Context, c *provider.Client) error {
 		return fmt.Errorf("client %s: %w", c.ID, err)
 	}
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		_, err := tx.exec(ctx, `INSERT INTO oauth_client (id, body) VALUES ($1, $2)
+		n, err := tx.exec(ctx, `INSERT INTO oauth_client (id, body) VALUES ($1, $2)
 			ON CONFLICT (id) DO UPDATE SET body = excluded.body WHERE oauth_client.body <> excluded.body`, c.ID, string(body))
-		return err
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.addEvent(ctx, tx, &identity.Event{Kind: "client_saved", ClientID: c.ID})
 	})
 }
 
@@ -70,8 +73,10 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 		if _, err = s.revoke(ctx, tx, provider.RevokeQuery{ClientID: id, Reason: "client deleted"}); err != nil {
 			return err
 		}
-		_, err = tx.exec(ctx, `DELETE FROM consent WHERE client_id = $1`, id)
-		return err
+		if _, err = tx.exec(ctx, `DELETE FROM consent WHERE client_id = $1`, id); err != nil {
+			return err
+		}
+		return s.addEvent(ctx, tx, &identity.Event{Kind: "client_deleted", ClientID: id})
 	})
 }
 

@@ -81,27 +81,35 @@ func (s *Store) ListAccounts(ctx context.Context, subject string) ([]identity.Ac
 // SetStatus implements [identity.Directory].
 func (s *Store) SetStatus(ctx context.Context, subject string, to identity.Status) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		n, err := tx.exec(ctx, `UPDATE users SET status = $1, updated_at = $2 WHERE subject = $3`,
+		n, err := tx.exec(ctx, `UPDATE users SET status = $1, updated_at = $2 WHERE subject = $3 AND status <> $1`,
 			string(to), millis(s.now()), subject)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return identity.ErrNotFound
+			return tx.row(ctx, `SELECT status FROM users WHERE subject = $1`, []any{subject}, &to)
 		}
-		return s.endGrants(ctx, tx, subject, to)
+		return s.statusChanged(ctx, tx, subject, to)
 	})
 }
 
-// endGrants revokes the grants of a user who was disabled or deleted, and ends
-// their browser sessions.
-func (s *Store) endGrants(ctx context.Context, tx *session, subject string, to identity.Status) error {
-	if to != identity.StatusDisabled && to != identity.StatusDeleted {
-		return nil
+// statusChanged records a user's new status, and revokes the grants and ends the
+// browser sessions of one who was disabled or deleted.
+func (s *Store) statusChanged(ctx context.Context, tx *session, subject string, to identity.Status) error {
+	kind := "user_" + string(to)
+	if to == identity.StatusActive {
+		kind = "user_enabled"
+	}
+	if err := s.addEvent(ctx, tx, &identity.Event{Kind: kind, Subject: subject}); err != nil || !barred(to) {
+		return err
 	}
 	if _, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: subject, Reason: "user " + string(to)}); err != nil {
 		return err
 	}
 	_, err := tx.exec(ctx, `DELETE FROM browser_session WHERE subject = $1`, subject)
 	return err
+}
+
+func barred(s identity.Status) bool {
+	return s == identity.StatusDisabled || s == identity.StatusDeleted
 }

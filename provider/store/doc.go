@@ -29,7 +29,13 @@
 // On PostgreSQL, which groups commits itself, each write is a transaction of its
 // own. Both databases see the same statements; what may happen once is a conditional
 // UPDATE or INSERT whose row count is checked, never a read followed by a write, so
-// READ COMMITTED is enough and serialization failures cannot happen.
+// READ COMMITTED is enough and serialization failures cannot happen. The one exception
+// is a new grant, which on PostgreSQL locks its user's row for sharing, so that
+// it and the disabling of the user take turns.
+//
+// A connection that PostgreSQL closed, as when it was restarted, fails no caller
+// while the database answers: what found it broken is run once more on a fresh one, a
+// write only if its COMMIT had not been sent.
 //
 // # Errors
 //

@@ -110,7 +110,10 @@ func (s *Store) updateKeysOnce(ctx context.Context, change func([]provider.KeyRe
 		if n == 0 {
 			return errKeysMoved
 		}
-		return replaceKeys(ctx, tx, after, sealed)
+		if err := replaceKeys(ctx, tx, after, sealed); err != nil {
+			return err
+		}
+		return s.addEvent(ctx, tx, &identity.Event{Kind: "keys_rotated"})
 	})
 }
 

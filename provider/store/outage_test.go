@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,48 @@ func TestOutages(t *testing.T) {
 		events, err := s.ListEvents(t.Context(), store.EventQuery{})
 		require.NoError(t, err)
 		require.Len(t, events, 2)
+	})
+	t.Run("once a restarted PostgreSQL answers again no call fails on a connection of before", func(t *testing.T) {
+		t.Parallel()
+		server := storetest.StartServer(t)
+		s := storetest.Open(t, store.Options{DSN: server.DSN("postgres")})
+		crowd := func() { // leaves many connections in the pool
+			var all sync.WaitGroup
+			for range 40 {
+				all.Go(func() { _ = s.RecordEvent(t.Context(), identity.Event{Kind: "crowd"}) })
+			}
+			all.Wait()
+		}
+		calls := func() {
+			for i := range 25 {
+				require.NoError(t, s.RecordEvent(t.Context(), identity.Event{Kind: "after"}), i)
+				_, err := s.ListKeys(t.Context())
+				require.NoError(t, err, i)
+			}
+		}
+		crowd()
+		server.Stop()
+		require.NoError(t, server.Start())
+		require.NoError(t, s.Ping(t.Context()))
+		calls()
+
+		crowd()
+		db, err := sql.Open("pgx", server.DSN("postgres"))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, db.Close()) }()
+		for _, first := range []func() error{
+			func() error { return s.Ping(t.Context()) },
+			func() error { return s.RecordEvent(t.Context(), identity.Event{Kind: "first"}) },
+		} {
+			crowd()
+			_, err = db.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keyway'`)
+			require.NoError(t, err)
+			require.NoError(t, first())
+			calls()
+		}
+		events, err := s.ListEvents(t.Context(), store.EventQuery{Kind: "after", Limit: 1000})
+		require.NoError(t, err)
+		require.Len(t, events, 75, "none was written twice")
 	})
 	t.Run("a file that another process locks is unavailable, and written again afterwards", func(t *testing.T) {
 		t.Parallel()

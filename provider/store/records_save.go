@@ -180,7 +180,7 @@ func (w *recordWriter) update(ctx context.Context, old, p *person) (bool, error)
 	if err != nil || old.user.Status == p.user.Status {
 		return true, err
 	}
-	return true, w.store.endGrants(ctx, w.tx, subject, p.user.Status)
+	return true, w.store.statusChanged(ctx, w.tx, subject, p.user.Status)
 }
 
 // learn makes later records of the batch see p.

@@ -22,7 +22,8 @@ type scanFunc func(dest ...any) error
 // session runs SQL for one caller and gives errors their class.
 type session struct {
 	run     runner
-	changed bool // a statement changed a row
+	share   string // the end of a SELECT that locks its rows against changes; "" where there is one writer
+	changed bool   // a statement changed a row
 }
 
 // exec returns how many rows the statement changed.

@@ -248,6 +248,9 @@ func sessionsEnd(t *testing.T, f *fixture) {
 	require.Equal(t, 1, live(bob))
 	require.NoError(t, f.SetStatus(t.Context(), bob, identity.StatusDisabled))
 	require.Zero(t, live(bob))
+	err = f.StartSession(t.Context(), &provider.SessionStart{Session: provider.BrowserSession{Subject: bob, ID: "b2", ExpiresAt: noon().Add(time.Hour)}})
+	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err))
+	require.Zero(t, live(bob))
 }
 
 func consents(t *testing.T, f *fixture) {

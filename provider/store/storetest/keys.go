@@ -86,7 +86,7 @@ func wrongSealKey(t *testing.T, f *fixture) {
 	require.NoError(t, f.UpdateKeys(t.Context(), addKey("one")))
 	other := Open(t, store.Options{DSN: f.dsn, SealKey: bytes.Repeat([]byte{8}, 32)})
 	_, err := other.ListKeys(t.Context())
-	require.ErrorContains(t, err, "check that the configured seal key is the one it was stored with")
+	require.ErrorContains(t, err, "the configured secret is not the one")
 	require.Equal(t, identity.ReasonInternal, identity.ReasonOf(err))
 	require.Error(t, other.UpdateKeys(t.Context(), addKey("two")), "and does not overwrite what it cannot read")
 	keys, err := f.ListKeys(t.Context())
