@@ -1,12 +1,19 @@
 package main
 
 import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 )
 
 // TestInABrowser is the sign-in as people go through it, in Chromium, against
@@ -32,6 +39,9 @@ func TestInABrowser(t *testing.T) {
 		{"a sign-in cannot be finished in another browser", otherBrowser},
 		{"an unknown app gets an error page", unknownApp},
 		{"JavaScript is not needed", withoutScripts},
+		{"an app chooses the language", languageOfApp},
+		{"an answer by form_post is sent by itself", formPost},
+		{"an answer by form_post has a button where there are no scripts", formPostWithoutScripts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.do(newPerson(browser, t, d.URL)) })
 	}
@@ -222,4 +232,53 @@ func withoutScripts(p *person) {
 	p.signsIn("alice", "correct-horse", "demo-logout")
 	p.open("/account")
 	p.do(chromedp.Click(chromedp.ID("signout")), chromedp.WaitVisible(chromedp.CSS("#logged_out-page, #login-page")))
+}
+
+func languageOfApp(p *person) {
+	p.speaks("en")
+	p.open("/demo/login?ui_locales=fr+de")
+	require.Contains(p, p.reads("login-page"), "Anmelden")
+}
+
+func formPost(p *person) {
+	p.open(formPostRequest(p))
+	p.do(chromedp.WaitVisible(chromedp.ID("login-form")))
+	p.enters("username", "alice")
+	p.enters("password", "correct-horse")
+	p.presses("login-submit", "consent-form")
+	p.presses("consent-allow", "arrived")
+	requireArrived(p)
+}
+
+func formPostWithoutScripts(p *person) {
+	p.runsNoScripts()
+	p.open(formPostRequest(p))
+	p.do(chromedp.WaitVisible(chromedp.ID("login-form")))
+	p.enters("username", "alice")
+	p.enters("password", "correct-horse")
+	p.do(chromedp.Click(chromedp.ID("login-submit")), chromedp.WaitVisible(chromedp.CSS("#consent-allow, #form-post-submit")))
+	if answerOf(p, chromedp.Evaluate[bool](`document.getElementById("consent-allow") !== null`)) {
+		p.presses("consent-allow", "form-post-submit")
+	}
+	p.presses("form-post-submit", "arrived")
+	requireArrived(p)
+}
+
+// formPostRequest is the request of an app that listens on a port of its own.
+func formPostRequest(p *person) string {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = fmt.Fprintf(w, `<p id="arrived">%s %s</p>`, r.Method, html.EscapeString(r.PostFormValue("state")+" "+r.PostFormValue("iss")+" "+r.PostFormValue("code")))
+	}))
+	p.Cleanup(app.Close)
+	return "/oauth2/authorize?" + url.Values{
+		"client_id": {"demo-spa"}, "response_type": {"code"}, "response_mode": {"form_post"}, "scope": {"openid"}, "state": {`a"b<c`},
+		"redirect_uri": {app.URL + "/callback"}, "code_challenge_method": {"S256"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier())},
+	}.Encode()
+}
+
+func requireArrived(p *person) {
+	p.Helper()
+	require.Regexp(p, `^POST a"b<c `+regexp.QuoteMeta(p.url)+` \S{20,}$`, p.reads("arrived"))
 }

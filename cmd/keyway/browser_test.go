@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a page may take, in the worst case.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 // axe is axe-core, which finds what keeps people with impairments out.
 //
