@@ -37,6 +37,11 @@ lint: ## check the code
 bench: build test-needs ## measure every row of docs/performance.md on SQLite and PostgreSQL
 	$(GO) run -tags $(TAGS) ./bench -out bench/latest.md $(ARGS)
 
+.PHONY: profile
+profile: ## where the processor's time goes in a legacy login, or in BENCH=Introspection and others
+	$(GO) test -tags $(TAGS) -run '^$$' -bench '$(or $(BENCH),LegacyLogin)$$' -benchtime 5s -cpuprofile bench/latest.prof -o bench/latest.test ./cmd/keyway
+	$(GO) tool pprof -top -cum -nodecount 40 bench/latest.test bench/latest.prof
+
 .PHONY: fuzz
 fuzz: ## run each fuzz test for FUZZTIME (10s)
 	@set -e; for pkg in $$($(GO) list -tags $(TAGS) ./...); do \

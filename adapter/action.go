@@ -153,13 +153,22 @@ func (x *exchange) know(g *provider.Grant) {
 	x.view.User, x.view.Account = g.User, g.Account
 	x.view.Token = &TokenView{
 		Value: g.AccessToken, IssuedAt: g.IssuedAt, ExpiresAt: g.ExpiresAt,
-		Remaining: secondsLeft(g.ExpiresAt, x.view.Now),
+		Remaining: secondsLeft(g.ExpiresAt, later(x.view.Now, g.IssuedAt)),
 	}
 }
 
 // secondsLeft counts as the legacy systems do, in whole seconds of the clock: a
 // new token of an hour has 3600, whatever the fraction in which it was made.
 func secondsLeft(expires, now time.Time) int64 { return max(0, expires.Unix()-now.Unix()) }
+
+// later is the later of both: a request may have begun in the second before the
+// one in which its token was made.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
 
 // forget takes everybody out of the view: a refusal speaks of nobody.
 func (x *exchange) forget() { x.view.User, x.view.Account, x.view.Token = nil, nil, nil }

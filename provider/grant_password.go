@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -96,11 +95,14 @@ func (p *Provider) passwordUnit(client *fositeClient, g PasswordGrant) *unit {
 	if g.Token.Format == "" {
 		g.Token.Format = FormatOpaque
 	}
-	return &unit{password: &passwordUnit{grant: g, client: client}, requestID: g.RequestID}
+	pw := &passwordUnit{grant: g, client: client}
+	pw.begin(p.options.Now())
+	return &unit{password: pw, requestID: g.RequestID}
 }
 
-// begin sets the token's times. It is called after the sign-in, which may take
-// a while and must not be later than what it leads to.
+// begin sets the token's times, which count from the beginning of the request:
+// what a legacy system tells of a token's life must not be more than it has been
+// given.
 func (pw *passwordUnit) begin(now time.Time) {
 	pw.issuedAt = now.Truncate(time.Millisecond)
 	if pw.grant.Token.Format == FormatJWTHS256 {
@@ -170,7 +172,6 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 		return "", refuse(err)
 	}
 	pw.who = who
-	pw.begin(p.options.Now())
 	if pw.account != nil && pw.account.Subject == who.User.Subject {
 		return who.User.Subject, nil
 	}
@@ -280,21 +281,4 @@ func (pw *passwordUnit) accessToken() (string, error) {
 	default:
 		return "", fmt.Errorf("token format %q is not one of a legacy system", t.Format)
 	}
-}
-
-// randomAlnum returns 16 letters and digits; 62 does not divide 256, and the
-// bytes that would make some likelier are thrown away.
-func randomAlnum() string {
-	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	out := make([]byte, 0, 16)
-	var b [32]byte
-	for len(out) < cap(out) {
-		_, _ = rand.Read(b[:])
-		for _, v := range b {
-			if v < 248 && len(out) < cap(out) {
-				out = append(out, letters[v%62])
-			}
-		}
-	}
-	return string(out)
 }

@@ -172,6 +172,6 @@ func TestNoTokenIsOlderThanItsSignIn(t *testing.T) {
 		a := w.introspect(got.AccessToken)
 		require.Equal(t, true, a.body["active"])
 		require.LessOrEqual(t, a.body["auth_time"], a.body["iat"])
-		require.EqualValues(t, w.clock.Now().Unix(), a.body["iat"])
+		require.LessOrEqual(t, a.body["iat"], float64(w.clock.Now().Unix()))
 	}
 }

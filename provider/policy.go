@@ -77,6 +77,7 @@ func (p *Provider) grantable(client *fositeClient, scope string, u *unit) bool {
 }
 
 func (pw *passwordUnit) describe(s *Session) {
+	// A password takes a while to verify, but no token is older than its sign-in.
 	s.AuthTime = earlier(pw.who.AuthTime, pw.issuedAt).Unix()
 	s.AMR = pw.who.AMR
 	if len(s.AMR) == 0 {

@@ -33,7 +33,7 @@ func benchProgram(b *testing.B) *program {
 	return p
 }
 
-func benchCall(b *testing.B, p *program, method, path, body string, head ...string) {
+func benchCall(b *testing.B, p *program, method, path, body string, head ...string) { //nolint:revive // a request has that many parts
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {

@@ -25,8 +25,15 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 
 func TestMistakesInHowACommandIsCalledExitWithTwo(t *testing.T) {
 	for _, args := range [][]string{
-		{"bogus"}, {"users", "bogus"}, {"users", "import"}, {"users", "list", "-o", "xml"}, {"users", "show"},
-		{"serve", "extra"}, {"serve", "--bogus"}, {"clients", "add"}, {"keys", "rotate", "now"},
+		{"bogus"},
+		{"users", "bogus"},
+		{"users", "import"},
+		{"users", "list", "-o", "xml"},
+		{"users", "show"},
+		{"serve", "extra"},
+		{"serve", "--bogus"},
+		{"clients", "add"},
+		{"keys", "rotate", "now"},
 	} {
 		code, _, stderr := runKeyway(t, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
@@ -81,8 +88,14 @@ func TestClientsAreAddedOnceListedAndDeleted(t *testing.T) {
 	secret, _, _ = strings.Cut(secret, "\n")
 	require.True(t, strings.HasPrefix(secret, "kw_cs_"), stdout)
 	for _, args := range [][]string{
-		{"reports"}, {"legacy-x"}, {"a b"}, {"ü"}, {"x", "--grant", "password"}, {"x", "--grant", "refresh_token"},
-		{"x", "--grant", "authorization_code"}, {"x", "--public"},
+		{"reports"},
+		{"legacy-x"},
+		{"a b"},
+		{"ü"},
+		{"x", "--grant", "password"},
+		{"x", "--grant", "refresh_token"},
+		{"x", "--grant", "authorization_code"},
+		{"x", "--public"},
 	} {
 		code, _, stderr = runKeyway(t, append([]string{"clients", "add", "--config", file}, args...)...)
 		require.NotZero(t, code, "%v", args)
