@@ -267,7 +267,7 @@ func (pw *passwordUnit) accessToken() (string, error) {
 			return "", errors.New("a jwt-hs256 token needs claims and a secret")
 		}
 		claims, err := t.Claims(TokenFacts{
-			ID: randomAlnum(), IssuedAt: pw.issuedAt, ExpiresAt: pw.expires, User: &pw.who.User, Account: pw.account,
+			ID: secret.Alnum(), IssuedAt: pw.issuedAt, ExpiresAt: pw.expires, User: &pw.who.User, Account: pw.account,
 		})
 		if err != nil {
 			return "", fmt.Errorf("legacy token claims: %w", err)

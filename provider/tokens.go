@@ -56,23 +56,6 @@ func newTokenStrategy(o Options, keys *keyring) (*tokenStrategy, error) {
 	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
 }
 
-// randomAlnum returns 16 letters and digits; 62 does not divide 256, and the
-// bytes that would make some likelier are thrown away.
-func randomAlnum() string {
-	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	out := make([]byte, 0, 16)
-	var b [32]byte
-	for len(out) < cap(out) {
-		_, _ = rand.Read(b[:])
-		for _, v := range b {
-			if v < 248 && len(out) < cap(out) {
-				out = append(out, letters[v%62])
-			}
-		}
-	}
-	return string(out)
-}
-
 func signatureOf(token string) string {
 	if token == "" || len(token) > maxToken {
 		return ""

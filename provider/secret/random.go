@@ -30,3 +30,20 @@ func ID() string {
 	_, _ = rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
+
+// Alnum returns 16 letters and digits; 62 does not divide 256, and the
+// bytes that would make some likelier are thrown away.
+func Alnum() string {
+	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	out := make([]byte, 0, 16)
+	var b [32]byte
+	for len(out) < cap(out) {
+		_, _ = rand.Read(b[:])
+		for _, v := range b {
+			if v < 248 && len(out) < cap(out) {
+				out = append(out, letters[v%62])
+			}
+		}
+	}
+	return string(out)
+}
