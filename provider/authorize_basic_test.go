@@ -46,6 +46,7 @@ func TestBasicOP(t *testing.T) {
 		require.NotEmpty(t, claims["sid"])
 		require.Equal(t, []any{"pwd"}, claims["amr"])
 		require.NotContains(t, claims, "email", "that is told at userinfo")
+		require.NotContains(t, claims, "rat", "no standard has it")
 		require.Equal(t, "RS256", header(t, a.str("id_token"))["alg"])
 	})
 	t.Run("nonce", func(t *testing.T) {

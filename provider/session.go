@@ -128,7 +128,6 @@ func (s *Session) IDTokenClaims() *fositejwt.IDTokenClaims {
 		Subject:                             s.Subject,
 		Nonce:                               s.Nonce,
 		AuthTime:                            unixTime(s.AuthTime),
-		RequestedAt:                         unixTime(s.Requested),
 		AuthenticationMethodsReferences:     slices.Clone(s.AMR),
 		AuthenticationContextClassReference: s.ACR,
 		ExpiresAt:                           s.GetExpiresAt(fosite.IDToken),
