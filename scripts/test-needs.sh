@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests need beside Go is there: PostgreSQL's server programs, and Chromium.
+# Makes sure that what the tests need beside Go is there: PostgreSQL's server programs, Chromium, and curl.
 # Installs the distribution's packages when it may, and says what to do when it may not.
 set -euo pipefail
 
@@ -18,10 +18,11 @@ have_chromium() {
 missing=()
 have_postgres || missing+=(postgresql)
 have_chromium || missing+=(chromium)
+command -v curl >/dev/null 2>&1 || missing+=(curl)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 give_up() {
-  echo "The tests need PostgreSQL's server programs (initdb, postgres) and Chromium. Not here: ${missing[*]}. $1" >&2
+  echo "The tests need PostgreSQL's server programs (initdb, postgres), Chromium and curl. Not here: ${missing[*]}. $1" >&2
   [ "${CI:-}" = true ] && exit 1
   exit 0
 }
