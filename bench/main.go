@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ type settings struct {
 	out     string
 	load    load
 	only    string // "sqlite", "postgres" or "" for both
+	rows    string // part of a row's name, or "" for all
 }
 
 func main() {
@@ -37,6 +39,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&s.program, "program", "bin/keyway", "the program to measure")
 	flag.StringVar(&s.out, "out", "bench/latest.md", "where the table goes")
 	flag.StringVar(&s.only, "only", "", "measure only sqlite, or only postgres")
+	flag.StringVar(&s.rows, "rows", "", "measure only rows whose name contains this")
 	flag.IntVar(&s.load.Workers, "workers", 16, "concurrent callers")
 	flag.DurationVar(&s.load.For, "for", 4*time.Second, "how long each row is driven")
 	flag.DurationVar(&s.load.Warm, "warm", time.Second, "how long each row is driven before")
@@ -94,6 +97,9 @@ func measureFloor(ctx context.Context, s settings, r *report, dir string) error 
 
 func (m measurement) driveAll(ctx context.Context, rows []row) error {
 	for _, row := range rows {
+		if !strings.Contains(row.Name, m.rows) {
+			continue
+		}
 		got, err := drive(ctx, m.load, m.srv.PID, row.Call)
 		if err != nil {
 			return fmt.Errorf("%s: %w", row.Name, err)
@@ -171,7 +177,7 @@ func measureOn(ctx context.Context, s settings, r *report, column string, fresh 
 	if err := m.measureCrowded(ctx, rows); err != nil {
 		return err
 	}
-	if err := measureCached(ctx, s, r, column, fresh); err != nil || column != "sqlite" {
+	if err := measureCached(ctx, s, r, column, fresh); err != nil || column != "sqlite" || s.rows != "" {
 		return err
 	}
 	return measureImport(ctx, s, r, column, fresh)

@@ -11,7 +11,7 @@ import (
 const (
 	// workingMemory is what everything but the password hashes may use before
 	// the garbage collector works harder, in bytes.
-	workingMemory = 32 << 20
+	workingMemory = 64 << 20
 	gcPercent     = 300
 )
 
