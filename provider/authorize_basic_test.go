@@ -211,8 +211,11 @@ func TestSignInAgain(t *testing.T) {
 		again(t, b, "max_age", "0")
 		w.clock.add(time.Minute)
 		wantReply(t, b.get(ask("web", "max_age", "1", "prompt", "none")), "login_required")
-		for _, bad := range []string{"x", "-1", "1.5", "99999999999", ""} {
+		for _, bad := range []string{"x", "-1", "1.5", "99999999999"} {
 			wantReply(t, b.get(ask("web", "max_age", bad)), "invalid_request")
+		}
+		for _, empty := range []string{"max_age", "request", "request_uri", "registration"} {
+			require.NotEmpty(t, returned(t, b.get(ask("web", empty, ""))).Get("code"), "%s: an empty parameter is none", empty)
 		}
 	})
 	t.Run("id_token_hint + prompt=none", func(t *testing.T) {

@@ -141,10 +141,14 @@ func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
 
 func judgeMode(_ context.Context, a *authorization) error {
 	a.mode = modeQuery
-	if mode := a.values.Get("response_mode"); contains(responseModes(), mode) {
-		a.mode = mode
-	} else if mode != "" {
+	switch mode := a.values.Get("response_mode"); {
+	case mode == "":
+	case !contains(responseModes(), mode):
 		return reply("invalid_request", "response_mode is not supported")
+	case mode == modeFormPost && !strings.HasPrefix(a.returnTo, "https://") && !strings.HasPrefix(a.returnTo, "http://"):
+		return reply("invalid_request", "response_mode form_post needs an http or https redirect_uri")
+	default:
+		a.mode = mode
 	}
 	return nil
 }
@@ -154,11 +158,11 @@ func judgeShape(_ context.Context, a *authorization) error {
 	v := a.values
 	responseType := v.Get("response_type")
 	switch {
-	case v.Has("request"):
+	case v.Get("request") != "": // an empty parameter is none (RFC 6749, section 3.1)
 		return reply("request_not_supported", "request objects are not supported")
-	case v.Has("request_uri"):
+	case v.Get("request_uri") != "":
 		return reply("request_uri_not_supported", "request objects are not supported")
-	case v.Has("registration"):
+	case v.Get("registration") != "":
 		return reply("registration_not_supported", "self-issued clients are not supported")
 	case responseType == "":
 		return reply("invalid_request", "response_type is missing")
@@ -222,7 +226,7 @@ func judgePrompt(_ context.Context, a *authorization) error {
 			return reply("invalid_request", "prompt is unknown or contradicts itself")
 		}
 	}
-	if !a.values.Has("max_age") {
+	if a.values.Get("max_age") == "" {
 		return nil
 	}
 	seconds, err := strconv.ParseUint(a.values.Get("max_age"), 10, 31)

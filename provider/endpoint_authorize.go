@@ -159,6 +159,10 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 		return stepConsent, nil
 	case a.client.SkipConsent:
 		return stepDone, nil
+	case a.client.Public() && !strings.HasPrefix(a.returnTo, "https://"):
+		// Anybody on the machine can listen there: what was allowed once was
+		// perhaps allowed to somebody else (RFC 8252, section 8.6).
+		return stepConsent, nil
 	}
 	given, err := p.options.Storage.FindConsent(ctx, s.Subject, a.client.ID)
 	switch {
@@ -190,6 +194,8 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 	e := p.event(c, "authorization", s.Subject)
 	e.ClientID, e.GrantID = a.client.ID, u.issue.GrantID
 	u.issue.Events = append(u.issue.Events, e)
+	u.issue.Browser = &s.Hash
+	u.issue.Remembered = !a.client.SkipConsent && (i == nil || i.Decision != decisionAllow)
 	if i != nil {
 		u.issue.Interaction = &i.Hash
 		if i.Decision == decisionAllow {

@@ -77,6 +77,8 @@ type Issue struct {
 	Redeem      *Hash       // the authorization code that is used up by this request
 	Interaction *Hash       // the interaction that ends with this request
 	Consent     *Consent    // remembered, instead of an earlier one
+	Browser     *Hash       // the browser session that must still be there
+	Remembered  bool        // the user's consent to the new grant's client must still be there
 }
 
 // CodeRecord is one authorization code (RFC 6749, section 4.1.2). It is stored

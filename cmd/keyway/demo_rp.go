@@ -131,6 +131,7 @@ func (a *demoApp) discover(ctx context.Context) (*coreosoidc.Provider, oauth2.Co
 	client := a.client
 	if err == nil {
 		client.Endpoint = provider.Endpoint()
+		client.Endpoint.AuthStyle = oauth2.AuthStyleInHeader // a guess would send a refused code twice
 	}
 	return provider, client, err
 }

@@ -38,7 +38,8 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 			}
 		}
 		b := &x.Session
-		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE hash = $1`, x.Replaces[:]); err != nil {
+		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE hash = $1 OR id = $2 AND subject = $3`,
+			x.Replaces[:], b.ID, b.Subject); err != nil {
 			return err
 		}
 		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session

@@ -44,6 +44,9 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 			return err
 		}
 	}
+	if err := stillThere(ctx, tx, x, now); err != nil {
+		return err
+	}
 	if x.Redeem != nil {
 		if err := redeem(ctx, tx, x, now); err != nil {
 			return err
@@ -58,6 +61,36 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 		return saveConsent(ctx, tx, x.Consent)
 	}
 	return nil
+}
+
+// stillThere judges in the transaction what the request was judged by before
+// it: a sign-out or a withdrawn consent may have come in between. Both delete
+// first and revoke grants then, so that whoever comes second sees the other.
+func stillThere(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
+	if x.Browser != nil {
+		err := oneRow(ctx, tx, `SELECT 1 FROM browser_session WHERE hash = $1 AND expires_at > $2`, x.Browser[:], millis(now))
+		if err != nil {
+			return err
+		}
+	}
+	if x.Remembered && x.NewGrant != nil {
+		return oneRow(ctx, tx, `SELECT 1 FROM consent WHERE subject = $1 AND client_id = $2`, x.NewGrant.Subject, x.NewGrant.ClientID)
+	}
+	return nil
+}
+
+// oneRow locks the row that the query selects, or returns [identity.ErrConflict].
+func oneRow(ctx context.Context, tx *session, query string, args ...any) error {
+	found := false
+	err := tx.rows(ctx, query+tx.share, args, func(scan scanFunc) error {
+		found = true
+		var one int
+		return scan(&one)
+	})
+	if err == nil && !found {
+		return identity.ErrConflict
+	}
+	return err
 }
 
 // holdGrant inserts the new grant, or touches the one that is there. The touch is

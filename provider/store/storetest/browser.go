@@ -23,6 +23,9 @@ func browserChecks() []check {
 		{"every field of a browser session comes back", everySessionField},
 		{"a sign-in replaces the session and updates the interaction, or does nothing", sessionStart},
 		{"sessions end one at a time, all at once, and with their user", sessionsEnd},
+		{"no code made from a session outlives its sign-out everywhere", signOutRace},
+		{"no code is made from a consent that was withdrawn", withdrawnConsent},
+		{"two sign-ins of one session leave one", twoSignInsOfOneSession},
 		{"a consent is remembered, replaced, listed and revoked with its grants", consents},
 		{"a sweep deletes what browsers left", sweepBrowsers},
 	}
