@@ -1,0 +1,3 @@
+// Package target judges resource indicators (RFC 8707): for whom an access token
+// is to be.
+package target
