@@ -82,6 +82,35 @@ type ConsentPage struct {
 	Scopes []string // those that are asked for; known ones are shown as sentences
 }
 
+// DevicePage asks for the code that a device shows, posted as "user_code"
+// (RFC 8628, section 3.3).
+type DevicePage struct {
+	Visit
+	Form
+	User  User
+	Code  string // what is filled in already: from the device's link, or what was tried
+	Error string // why the last try failed: "invalid" or "locked"; "" where there was none
+}
+
+// DeviceConfirmPage asks whether the device that shows the code may have what
+// its client asks for. The answer is posted as "decision", which is "allow" or
+// "deny".
+type DeviceConfirmPage struct {
+	Visit
+	Form
+	User    User
+	Code    string   // as the device shows it
+	Scopes  []string // those that are asked for; known ones are shown as sentences
+	Address string   // that the device asked from; "" where it is not known
+	Asked   time.Time
+}
+
+// DeviceDonePage says what was decided about a device.
+type DeviceDonePage struct {
+	Visit
+	Allowed bool
+}
+
 // LogoutPage asks whether to sign out. The answer is posted as "decision",
 // which is "logout" or "stay".
 type LogoutPage struct {
@@ -150,9 +179,14 @@ type Consent struct {
 
 func (p *LoginPage) about() traits     { return traits{name: "login", Visit: p.Visit} }
 func (p *ConsentPage) about() traits   { return traits{name: "consent", Visit: p.Visit} }
+func (p *DevicePage) about() traits    { return traits{name: "device", Visit: p.Visit} }
 func (p *LogoutPage) about() traits    { return traits{name: "logout", Visit: p.Visit} }
 func (p *LoggedOutPage) about() traits { return traits{name: "logged_out", Visit: p.Visit} }
 func (p *ErrorPage) about() traits     { return traits{name: "error", Visit: p.Visit} }
+func (p *DeviceConfirmPage) about() traits {
+	return traits{name: "device_confirm", Visit: p.Visit}
+}
+func (p *DeviceDonePage) about() traits { return traits{name: "device_done", Visit: p.Visit} }
 func (p *FormPostPage) about() traits {
 	return traits{name: "form_post", Visit: p.Visit, scripts: true}
 }

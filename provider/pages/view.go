@@ -131,6 +131,10 @@ func samplePages() []Page {
 	return []Page{
 		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
 		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
+		&DevicePage{Form: form, User: user}, &DevicePage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Error: "invalid"},
+		&DeviceConfirmPage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Scopes: []string{"openid", "own"}, Address: "192.0.2.1", Asked: at},
+		&DeviceConfirmPage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT"},
+		&DeviceDonePage{Visit: visit, Allowed: true}, &DeviceDonePage{Visit: visit},
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
 		&LoggedOutPage{}, &LoggedOutPage{Visit: visit},
 		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
