@@ -3,7 +3,9 @@ package provider
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,12 +13,11 @@ import (
 	"strings"
 	"time"
 
-	fositejwt "github.com/ory/fosite/token/jwt"
-
 	"keyway/provider/claims"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
+	"keyway/provider/wire"
 )
 
 // Limits of an authorization request, in bytes.
@@ -80,9 +81,9 @@ func reply(code, cause string) error { return &replyError{code: code, cause: err
 // person at the browser, who must not be sent anywhere.
 func (p *Provider) parseAuthorization(ctx context.Context, query string) (*authorization, error) {
 	if len(query) > maxAuthorization {
-		return nil, &wireError{Status: http.StatusRequestURITooLong, Code: "invalid_request", Description: "The request is too long."}
+		return nil, &wire.Error{Status: http.StatusRequestURITooLong, Code: "invalid_request", Description: "The request is too long."}
 	}
-	values, formErr := parseForm(query)
+	values, formErr := wire.ParseForm(query)
 	if formErr != nil {
 		var err error
 		if values, err = url.ParseQuery(query); err != nil {
@@ -122,7 +123,7 @@ func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
 	client, err := p.liveClient(ctx, a.values.Get("client_id"))
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && client.Internal():
-		return &wireError{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
+		return &wire.Error{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
 	case err != nil:
 		return err
 	}
@@ -134,7 +135,7 @@ func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
 	case asked == "" && len(client.RedirectURIs) == 1 && !contains(strings.Fields(a.values.Get("scope")), scopeOpenID):
 		a.returnTo = client.RedirectURIs[0] // RFC 6749, section 3.1.2.3
 	default:
-		return &wireError{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
+		return &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
 	}
 	return nil
 }
@@ -237,12 +238,12 @@ func judgePrompt(_ context.Context, a *authorization) error {
 	return nil
 }
 
-func (p *Provider) judgeHint(ctx context.Context, a *authorization) error {
+func (p *Provider) judgeHint(_ context.Context, a *authorization) error {
 	hint := a.values.Get("id_token_hint")
 	if hint == "" {
 		return nil
 	}
-	said, err := p.readHint(ctx, hint)
+	said, err := p.readHint(hint)
 	if err != nil {
 		return &replyError{code: "invalid_request", cause: err}
 	}
@@ -257,26 +258,24 @@ type hintClaims struct {
 
 // readHint reads an ID token that we issued, however long ago, with any key
 // that is still published.
-func (p *Provider) readHint(ctx context.Context, hint string) (hintClaims, error) {
-	t, err := p.keys.Decode(ctx, hint)
-	var invalid *fositejwt.ValidationError
-	const untimely = fositejwt.ValidationErrorExpired | fositejwt.ValidationErrorIssuedAt | fositejwt.ValidationErrorNotValidYet
-	if err != nil && (!errors.As(err, &invalid) || invalid.Errors&^untimely != 0 || t == nil) {
-		return hintClaims{}, errors.New("id_token_hint is not a token of ours")
+func (p *Provider) readHint(hint string) (hintClaims, error) {
+	t, err := p.keys.Verify(hint)
+	if err != nil {
+		return hintClaims{}, fmt.Errorf("id_token_hint is not a token of ours: %w", err)
 	}
-	if typ, _ := t.Header["typ"].(string); typ != "" && typ != "JWT" || t.Claims["iss"] != p.options.Issuer {
+	var said struct {
+		Issuer   string          `json:"iss"`
+		Subject  string          `json:"sub"`
+		SID      string          `json:"sid"`
+		Audience json.RawMessage `json:"aud"`
+	}
+	if err := json.Unmarshal(t.Payload, &said); err != nil || t.Type != "" && t.Type != "JWT" || said.Issuer != p.options.Issuer {
 		return hintClaims{}, errors.New("id_token_hint is not an ID token of ours")
 	}
-	var h hintClaims
-	h.subject, _ = t.Claims["sub"].(string)
-	h.sid, _ = t.Claims["sid"].(string)
-	switch aud := t.Claims["aud"].(type) {
-	case string:
-		h.client = aud
-	case []any:
-		if len(aud) == 1 {
-			h.client, _ = aud[0].(string)
-		}
+	h := hintClaims{subject: said.Subject, sid: said.SID}
+	var several []string
+	if json.Unmarshal(said.Audience, &h.client) != nil && json.Unmarshal(said.Audience, &several) == nil && len(several) == 1 {
+		h.client = several[0]
 	}
 	if h.subject == "" || h.client == "" {
 		return hintClaims{}, errors.New("id_token_hint has no subject or no client")

@@ -14,6 +14,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/secret"
+	"keyway/provider/wire"
 )
 
 // The cookies. The first tells browsers apart, so that what one of them began
@@ -90,7 +91,7 @@ func (p *Provider) formToken(c *gin.Context, page string, s *BrowserSession) str
 // this session.
 func (p *Provider) checkForm(c *gin.Context, page, token string, s *BrowserSession) error {
 	if !hmac.Equal([]byte(token), []byte(p.formToken(c, page, s))) {
-		return &wireError{Status: http.StatusForbidden, Code: "csrf", Cause: errors.New("the form was not made for this browser")}
+		return &wire.Error{Status: http.StatusForbidden, Code: "csrf", Cause: errors.New("the form was not made for this browser")}
 	}
 	return nil
 }
@@ -107,7 +108,7 @@ func (p *Provider) session(c *gin.Context) (*BrowserSession, error) {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	case !p.lives(s, now):
 		return nil, nil
 	}
@@ -119,7 +120,7 @@ func (p *Provider) session(c *gin.Context) (*BrowserSession, error) {
 	}
 	if now.Sub(s.SeenAt) >= min(touchEvery, p.options.Lifetimes.SessionIdle/4) {
 		if err := p.options.Storage.TouchSession(ctx, s.Hash, now); err != nil {
-			return nil, outage(err)
+			return nil, wire.Outage(err)
 		}
 	}
 	return s, nil
@@ -161,7 +162,7 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 		return interactionGone(err)
 	}
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	p.setCookie(c, sessionCookie, value)
 	return nil
@@ -169,7 +170,7 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 
 // event is one that a person at a browser causes.
 func (p *Provider) event(c *gin.Context, kind, subject string) identity.Event {
-	e := identity.Event{At: p.options.Now(), Kind: kind, Subject: subject, RequestID: c.GetString(requestIDKey)}
+	e := identity.Event{At: p.options.Now(), Kind: kind, Subject: subject, RequestID: c.GetString(wire.RequestID)}
 	if addr := p.options.PeerAddr(c.Request); addr.IsValid() {
 		e.RemoteAddr = addr.Unmap().String()
 	}
@@ -181,7 +182,7 @@ func (p *Provider) endSession(c *gin.Context, s *BrowserSession) error {
 	e := p.event(c, "logout", s.Subject)
 	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: s.ID, Event: &e})
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	p.setCookie(c, sessionCookie, "")
 	return nil
@@ -194,7 +195,7 @@ func (p *Provider) beginInteraction(c *gin.Context, query string) (string, error
 	err := p.options.Storage.AddInteraction(c.Request.Context(), &Interaction{
 		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
 	})
-	return id, outage(err)
+	return id, wire.Outage(err)
 }
 
 // interaction finds one that this browser began.
@@ -204,16 +205,16 @@ func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) 
 		return nil, interactionGone(err)
 	}
 	if err != nil {
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	}
 	if HashToken(p.cookie(c, browserCookie)) != i.Browser {
-		return nil, &wireError{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
+		return nil, &wire.Error{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
 	}
 	return i, nil
 }
 
 func interactionGone(cause error) error {
-	return &wireError{Status: http.StatusBadRequest, Code: "interaction_expired", Cause: cause}
+	return &wire.Error{Status: http.StatusBadRequest, Code: "interaction_expired", Cause: cause}
 }
 
 // request parses the authorization request of an interaction anew; nil for

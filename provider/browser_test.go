@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/client"
 )
 
 const (
@@ -42,7 +43,7 @@ func (w *world) seedApps(t *testing.T) {
 		{ID: "narrow", AuthMethod: provider.AuthNone, GrantTypes: grants[:1], Scopes: []string{"openid"}, RedirectURIs: []string{"https://narrow.example.com/callback"}, SkipConsent: true},
 	} {
 		if c.AuthMethod != provider.AuthNone {
-			secret, hash := provider.NewClientSecret()
+			secret, hash := client.NewSecret()
 			w.secrets[c.ID], c.SecretHashes = secret, []string{hash}
 		}
 		require.NoError(t, w.SaveClient(t.Context(), &c))

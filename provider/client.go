@@ -1,88 +1,38 @@
 package provider
 
-import (
-	"time"
+import "keyway/provider/client"
 
-	"keyway/provider/secret"
+// The clients are a package of their own; these are their names here.
+type (
+	// Client is an OAuth client of ours.
+	Client = client.Client
+	// AuthMethod is how a client authenticates at the token endpoint.
+	AuthMethod = client.AuthMethod
+	// TokenFormat is how an access token looks.
+	TokenFormat = client.TokenFormat
 )
-
-// AuthMethod is how a client authenticates at the token endpoint, in the
-// words of RFC 7591, section 2; AuthAdapter marks an internal client, which
-// cannot authenticate there at all.
-type AuthMethod string
 
 // The client authentication methods.
 const (
-	AuthSecretBasic   AuthMethod = "client_secret_basic"
-	AuthSecretPost    AuthMethod = "client_secret_post"
-	AuthPrivateKeyJWT AuthMethod = "private_key_jwt"
-	AuthNone          AuthMethod = "none"
-	AuthAdapter       AuthMethod = "adapter"
+	AuthSecretBasic   = client.AuthSecretBasic
+	AuthSecretPost    = client.AuthSecretPost
+	AuthPrivateKeyJWT = client.AuthPrivateKeyJWT
+	AuthNone          = client.AuthNone
+	AuthAdapter       = client.AuthAdapter
 )
 
-// Client is an OAuth client of ours. The zero values of its optional fields
-// mean the provider's defaults.
-type Client struct {
-	ID           string     `json:"client_id"`
-	Name         string     `json:"client_name,omitempty"`
-	AuthMethod   AuthMethod `json:"token_endpoint_auth_method"`
-	SecretHashes []string   `json:"secret_hashes,omitempty"` // tagged: "sha256:..." for generated secrets, PHC for imported ones; the newest first
-	GrantTypes   []string   `json:"grant_types"`
-	Scopes       []string   `json:"scopes,omitempty"`   // the ceiling
-	Audience     []string   `json:"audience,omitempty"` // what it may ask for, and gets when it asks for nothing
+// The formats of access tokens.
+const (
+	FormatOpaque   = client.FormatOpaque
+	FormatHex32    = client.FormatHex32
+	FormatJWTHS256 = client.FormatJWTHS256
+	FormatATJWT    = client.FormatATJWT
+)
 
-	RedirectURIs           []string `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	ResponseTypes          []string `json:"response_types,omitempty"`
-	JWKS                   string   `json:"jwks,omitempty"` // JSON (RFC 7517), for private_key_jwt
-
-	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`              // FormatOpaque (default) or FormatATJWT
-	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`     // RS256 (default) or ES256
-	AccessTokenAlg    string      `json:"access_token_signed_response_alg,omitempty"` // ES256 (default) or RS256
-	AccessLifetime    Duration    `json:"access_token_lifetime,omitempty"`
-	RefreshLifetime   Duration    `json:"refresh_token_lifetime,omitempty"`
-
-	// SkipConsent is for the operator's own applications: nobody is asked
-	// whether they may.
-	SkipConsent bool `json:"skip_consent,omitempty"`
-
-	MayIntrospect bool `json:"may_introspect,omitempty"` // any token of this provider, not only its own
-	// MayRevokeLegacy lets it revoke the tokens of legacy systems, whose internal
-	// clients cannot authenticate to do so themselves.
-	MayRevokeLegacy bool `json:"may_revoke_legacy,omitempty"`
-	Disabled        bool `json:"disabled,omitempty"`
-
-	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
-	Source string `json:"source,omitempty"` // "config" for one declared there, "cli", "admin"
-}
-
-// NewClientSecret returns a generated client secret, to be shown once, and
-// the hash to be stored in [Client.SecretHashes].
-func NewClientSecret() (generated, hash string) { return secret.New() }
-
-// HashClientSecret returns the hash of a secret that has at least 256 random
-// bits, such as one that an operator generated.
-func HashClientSecret(generated string) string { return secret.Hash(generated) }
-
-// Duration is a [time.Duration] that reads and writes like "15m" in JSON.
-type Duration time.Duration
-
-// MarshalText implements [encoding.TextMarshaler].
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	if err != nil {
-		return err
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// Internal reports whether c is the client of a legacy system. Such a client
-// has no secret and is refused at every public endpoint.
-func (c *Client) Internal() bool { return c.AuthMethod == AuthAdapter }
-
-// Public reports whether c cannot keep a secret (RFC 6749, section 2.1).
-func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
+// The grant types.
+const (
+	grantCode              = client.GrantCode
+	grantClientCredentials = client.GrantClientCredentials
+	grantRefresh           = client.GrantRefresh
+	grantPassword          = client.GrantPassword
+)

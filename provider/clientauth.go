@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
 
 	"keyway/provider/assertion"
 	"keyway/provider/identity"
 	"keyway/provider/secret"
+	"keyway/provider/wire"
 )
 
 // assertionType is the value of client_assertion_type (RFC 7523, section 2.2).
@@ -75,18 +77,27 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 // checkAssertion verifies a client assertion and uses it up.
 func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presented string) error {
 	audiences := []string{p.options.Issuer, p.url("/oauth2/token")}
-	id, until, err := assertion.Check(c.keys, presented, c.ID, audiences, p.options.Now())
+	set, err := p.clientKeys(ctx, c)
 	if err != nil {
-		return wireOf("invalid_client", err)
+		return err
+	}
+	id, until, err := assertion.Check(set, presented, c.ID, audiences, p.options.Now())
+	if err != nil {
+		return wire.Of("invalid_client", err)
 	}
 	err = p.options.Storage.RememberOnce(ctx, "client_assertion:"+c.ID, id, until)
 	if errors.Is(err, identity.ErrConflict) {
 		return invalidClient("the assertion was used before")
 	}
-	return outage(err)
+	return wire.Outage(err)
 }
 
-func invalidClient(cause string) error { return wireOf("invalid_client", errors.New(cause)) }
+// clientKeys are the keys by which a client proves itself and what it signs.
+func (*Provider) clientKeys(_ context.Context, c *fositeClient) (*jose.JSONWebKeySet, error) {
+	return c.keys, nil
+}
+
+func invalidClient(cause string) error { return wire.Of("invalid_client", errors.New(cause)) }
 
 // presented finds the one method that the request uses.
 func presented(r *http.Request, form url.Values) (presentedClient, error) {
@@ -103,21 +114,21 @@ func presented(r *http.Request, form url.Values) (presentedClient, error) {
 	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		if form.Get("client_assertion_type") != assertionType {
-			return presentedClient{}, badRequest("The client_assertion_type is not supported.")
+			return presentedClient{}, wire.BadRequest("The client_assertion_type is not supported.")
 		}
 		found = append(found, presentedClient{
 			method: AuthPrivateKeyJWT, id: assertion.Client(form.Get("client_assertion")), secret: form.Get("client_assertion"),
 		})
 	}
 	if len(found) > 1 {
-		return presentedClient{}, badRequest("More than one method of client authentication is used.")
+		return presentedClient{}, wire.BadRequest("More than one method of client authentication is used.")
 	}
 	if len(found) == 0 {
 		found = append(found, presentedClient{method: AuthNone, id: form.Get("client_id")})
 	}
 	shown := found[0]
 	if id := form.Get("client_id"); id != "" && id != shown.id {
-		return presentedClient{}, badRequest("The client_id is not that of the authenticated client.")
+		return presentedClient{}, wire.BadRequest("The client_id is not that of the authenticated client.")
 	}
 	if shown.id == "" {
 		return presentedClient{}, invalidClient("no client authentication")

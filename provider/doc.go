@@ -1,10 +1,10 @@
 // Package provider is the OpenID provider: one file an endpoint, over fosite.
 //
-//	POST /oauth2/token ── preflight.go ── fosite: NewAccessRequest ──┐
+//	POST /oauth2/token ── wire.Form ────── fosite: NewAccessRequest ──┐
 //	                       clientauth.go                             ├─ policy.go ── fosite: NewAccessResponse
 //	GrantPassword ──────── grant_password.go: the same handlers ─────┘                        │
 //	                                                                            collected in a unit of work
-//	answer <── errors.go or the endpoint <── Storage.Issue: one transaction <─────────────────┘
+//	answer <── wire.Write or the endpoint <── Storage.Issue: one transaction <─────────────────┘
 //
 //	GET /oauth2/authorize ── authorize_request.go ── what is missing?
 //	    ^                                               │ nothing: fosite makes the code, Storage.Issue, redirect
@@ -16,5 +16,7 @@
 // fosite judges a request and makes the response; what it would store is
 // collected (fositestore.go) and written at once, and nothing is sent before
 // that. Errors for callers in process are [*identity.Failure]; on the wire they
-// are written in errors.go alone.
+// are written in package wire alone. What is one protocol concern and needs no
+// fosite is a package of its own below this one: client, keys, wire, pages,
+// claims, redirect, assertion, secret.
 package provider

@@ -9,6 +9,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/wire"
 )
 
 // The account page's actions, below its path, and what it says afterwards.
@@ -25,9 +26,9 @@ const (
 // serveAccount shows people what there is of them. Who is not signed in does
 // that first, by an interaction that leads back here.
 func (p *Provider) serveAccount(c *gin.Context) error {
-	noStore(c)
+	wire.NoStore(c)
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
-		return methodNotAllowed("GET, HEAD")
+		return wire.MethodNotAllowed("GET, HEAD")
 	}
 	s, err := p.session(c)
 	if err != nil {
@@ -59,7 +60,7 @@ func (p *Provider) toAccount(c *gin.Context, i *Interaction, s *BrowserSession, 
 	}
 	err := p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	c.Redirect(http.StatusSeeOther, p.url(pathAccount))
 	return nil
@@ -72,7 +73,7 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 	}
 	sessions, err := p.options.Storage.ListSessions(ctx, s.Subject)
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	now := p.options.Now()
 	for i := range sessions {
@@ -86,7 +87,7 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 	}
 	consents, err := p.options.Storage.ListConsents(ctx, s.Subject)
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	for _, given := range consents {
 		name := given.ClientID
@@ -105,8 +106,8 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 // accountAction is a form of the account page.
 func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Values) (notice string, err error)) func(*gin.Context) error {
 	return func(c *gin.Context) error {
-		noStore(c)
-		values, err := form(c)
+		wire.NoStore(c)
+		values, err := wire.Form(c)
 		if err != nil {
 			return err
 		}
@@ -138,20 +139,20 @@ func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Valu
 func (p *Provider) endOwnSession(c *gin.Context, s *BrowserSession, values url.Values) (string, error) {
 	id := values.Get("id")
 	if id == "" {
-		return "", badRequest("The session is missing.")
+		return "", wire.BadRequest("The session is missing.")
 	}
 	e := p.event(c, "logout", s.Subject)
 	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: id, Event: &e})
 	if id == s.ID {
-		return "", outage(err)
+		return "", wire.Outage(err)
 	}
-	return noticeSession, outage(err)
+	return noticeSession, wire.Outage(err)
 }
 
 func (p *Provider) revokeConsent(c *gin.Context, s *BrowserSession, values url.Values) (string, error) {
 	e := p.event(c, "consent_revoked", s.Subject)
 	e.ClientID = values.Get("client")
-	return noticeConsent, outage(p.options.Storage.RevokeConsent(c.Request.Context(), s.Subject, e.ClientID, &e))
+	return noticeConsent, wire.Outage(p.options.Storage.RevokeConsent(c.Request.Context(), s.Subject, e.ClientID, &e))
 }
 
 func (p *Provider) signOut(c *gin.Context, s *BrowserSession, _ url.Values) (string, error) {
@@ -163,5 +164,5 @@ func (p *Provider) signOut(c *gin.Context, s *BrowserSession, _ url.Values) (str
 func (p *Provider) signOutEverywhere(c *gin.Context, s *BrowserSession, _ url.Values) (string, error) {
 	e := p.event(c, "logout_everywhere", s.Subject)
 	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, Grants: true, Event: &e})
-	return "", outage(err)
+	return "", wire.Outage(err)
 }

@@ -15,6 +15,7 @@ import (
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
+	"keyway/provider/wire"
 )
 
 // Where the dispatcher sends the browser.
@@ -39,13 +40,13 @@ const (
 // dispatcher of every sign-in: it looks at what is stored, decides what is
 // missing, and sends the browser there. Each step comes back here.
 func (p *Provider) serveAuthorize(c *gin.Context) error {
-	noStore(c)
+	wire.NoStore(c)
 	switch c.Request.Method {
 	case http.MethodGet:
 	case http.MethodPost:
 		return p.postedToQuery(c, pathAuthorize)
 	default:
-		return methodNotAllowed("GET, POST")
+		return wire.MethodNotAllowed("GET, POST")
 	}
 	if q := c.Request.URL.Query(); q.Has("interaction") && !q.Has("client_id") {
 		return p.resume(c, q.Get("interaction"))
@@ -55,7 +56,7 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 	if err != nil {
 		return p.refuse(c, a, err)
 	}
-	c.Set(logClient, a.client.ID)
+	c.Set(wire.LogClient, a.client.ID)
 	s, err := p.session(c)
 	if err != nil {
 		return err
@@ -82,16 +83,16 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 // postedToQuery makes a GET of a POST that came from another site, for only
 // with that will the browser send its cookies (SameSite=Lax).
 func (p *Provider) postedToQuery(c *gin.Context, path string) error {
-	values, err := readForm(c)
+	values, err := wire.ReadForm(c)
 	if err != nil {
 		return err
 	}
 	if len(values) > maxAuthorization {
-		return &wireError{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
+		return &wire.Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
 	}
 	parsed, err := url.ParseQuery(values)
 	if err != nil {
-		return badRequest("The body is not a well-formed form.")
+		return wire.BadRequest("The body is not a well-formed form.")
 	}
 	c.Redirect(http.StatusSeeOther, p.url(path)+"?"+parsed.Encode()) // a repeated parameter stays repeated
 	return nil
@@ -100,7 +101,7 @@ func (p *Provider) postedToQuery(c *gin.Context, path string) error {
 // send redirects to a step of an interaction, or back from one. 303 makes a
 // GET of it, without what was posted (RFC 9700, section 4.12).
 func (p *Provider) send(c *gin.Context, path, interaction string) {
-	noStore(c)
+	wire.NoStore(c)
 	c.Redirect(http.StatusSeeOther, p.url(path)+"?interaction="+url.QueryEscape(interaction))
 }
 
@@ -121,7 +122,7 @@ func (p *Provider) resume(c *gin.Context, id string) error {
 	if err != nil {
 		return p.refuseIn(c, a, i, err)
 	}
-	c.Set(logClient, a.client.ID)
+	c.Set(wire.LogClient, a.client.ID)
 	next, err := p.missing(c.Request.Context(), a, s, i)
 	if err != nil {
 		return p.refuseIn(c, a, i, err)
@@ -169,7 +170,7 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	case errors.Is(err, identity.ErrNotFound):
 		return stepConsent, nil
 	case err != nil:
-		return stepDone, outage(err)
+		return stepDone, wire.Outage(err)
 	}
 	if _, ok := narrowed(given.Scopes, a.consented()); !ok {
 		return stepConsent, nil
@@ -185,7 +186,7 @@ func (a *authorization) stale(authTime, now time.Time) bool {
 // authorize makes the code and sends it. Everything is written in one
 // transaction, with the end of the interaction.
 func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession, i *Interaction) error {
-	u := &unit{requestID: c.GetString(requestIDKey)}
+	u := &unit{requestID: c.GetString(wire.RequestID)}
 	ctx := withUnit(c.Request.Context(), u)
 	code, err := p.makeCode(ctx, a, s)
 	if err != nil {
@@ -209,7 +210,7 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 		return interactionGone(err)
 	}
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	return p.answer(c, a, url.Values{"code": {code}})
 }
@@ -248,7 +249,7 @@ func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, er
 			return interactionGone(ended)
 		}
 		if ended != nil {
-			return outage(ended)
+			return wire.Outage(ended)
 		}
 	}
 	return p.refuse(c, a, err)
@@ -260,9 +261,9 @@ func (p *Provider) refuse(c *gin.Context, a *authorization, err error) error {
 	if a == nil || !errors.As(err, &r) {
 		return err
 	}
-	c.Set(logClient, a.client.ID)
-	c.Set(logRefusal, r.code)
-	return p.answer(c, a, url.Values{"error": {r.code}, "error_description": {plain(descriptions[r.code])}})
+	c.Set(wire.LogClient, a.client.ID)
+	c.Set(wire.LogRefusal, r.code)
+	return p.answer(c, a, url.Values{"error": {r.code}, "error_description": {wire.Describe(r.code)}})
 }
 
 // answer is the authorization response, which names its issuer (RFC 9207).
@@ -271,7 +272,7 @@ func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) e
 	if state := a.values.Get("state"); state != "" {
 		values.Set("state", state)
 	}
-	noStore(c)
+	wire.NoStore(c)
 	c.Header("Referrer-Policy", "no-referrer")
 	switch a.mode {
 	case modeFormPost:

@@ -1,31 +1,17 @@
 package provider
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/assertion"
 	"keyway/provider/claims"
+	"keyway/provider/keys"
+	"keyway/provider/wire"
 )
-
-// document is an answer that is prepared once.
-type document struct {
-	body []byte
-	etag string
-}
-
-func newDocument(body []byte) document {
-	sum := sha256.Sum256(body)
-	return document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
-}
 
 // metadata describes the provider (OpenID Connect Discovery 1.0, section 3;
 // RFC 8414, section 2). It names what there is and nothing else.
@@ -62,7 +48,7 @@ type metadata struct {
 	RequireRequestURIRegister bool     `json:"require_request_uri_registration"`
 }
 
-func (p *Provider) newMetadata() (document, error) {
+func (p *Provider) newMetadata() (wire.Document, error) {
 	confidential := []string{string(AuthSecretBasic), string(AuthSecretPost), string(AuthPrivateKeyJWT)}
 	all := append(confidential[:3:3], string(AuthNone))
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
@@ -76,44 +62,17 @@ func (p *Provider) newMetadata() (document, error) {
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: grantTypes(),
 		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
-		IDTokenAlgs: signingAlgs(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
+		IDTokenAlgs: keys.Algorithms(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),
 		RevocationAuth: all, RevocationAuthAlgs: assertion.Algorithms(), Claims: names,
 	})
 	if err != nil {
-		return document{}, fmt.Errorf("metadata: %w", err)
+		return wire.Document{}, fmt.Errorf("metadata: %w", err)
 	}
-	return newDocument(body), nil
+	return wire.NewDocument(body), nil
 }
 
-func (p *Provider) serveMetadata(c *gin.Context) error { return p.serve(c, p.metadata) }
+func (p *Provider) serveMetadata(c *gin.Context) error { return p.metadata.Serve(c) }
 
-// serveJWKS publishes the public keys (RFC 7517, section 5).
-func (p *Provider) serveJWKS(c *gin.Context) error { return p.serve(c, p.keys.current().jwks) }
-
-func (*Provider) serve(c *gin.Context, d document) error {
-	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
-		return methodNotAllowed("GET, HEAD")
-	}
-	h := c.Writer.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(jwksCache.Seconds())))
-	h.Set("ETag", d.etag)
-	if matchesETag(c.GetHeader("If-None-Match"), d.etag) {
-		c.Status(http.StatusNotModified)
-		c.Writer.WriteHeaderNow()
-		return nil
-	}
-	c.Data(http.StatusOK, "application/json", d.body)
-	return nil
-}
-
-// matchesETag reads If-None-Match (RFC 9110, section 13.1.2).
-func matchesETag(header, etag string) bool {
-	for _, tag := range strings.Split(header, ",") {
-		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == etag || tag == "*" {
-			return true
-		}
-	}
-	return false
-}
+// serveJWKS publishes the public keys.
+func (p *Provider) serveJWKS(c *gin.Context) error { return p.keys.JWKS().Serve(c) }

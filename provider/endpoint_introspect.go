@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // introspection is an answer to an active token (RFC 7662, section 2.2).
@@ -29,7 +30,7 @@ type introspection struct {
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
 // of its own tokens; of others only with [Client.MayIntrospect].
 func (p *Provider) serveIntrospection(c *gin.Context) error {
-	values, err := form(c)
+	values, err := wire.Form(c)
 	if err != nil {
 		return err
 	}
@@ -38,19 +39,19 @@ func (p *Provider) serveIntrospection(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Set(logClient, caller.ID)
+	c.Set(wire.LogClient, caller.ID)
 	if caller.Public() {
 		return invalidClient("a public client may not introspect")
 	}
 	if values.Get("token") == "" {
-		return badRequest("The parameter token is missing.")
+		return wire.BadRequest("The parameter token is missing.")
 	}
 	answer, err := p.introspect(ctx, caller, values.Get("token"))
 	if err != nil {
 		return err
 	}
-	noStore(c)
-	writeJSON(c, http.StatusOK, answer)
+	wire.NoStore(c)
+	wire.WriteJSON(c, http.StatusOK, answer)
 	return nil
 }
 
@@ -65,7 +66,7 @@ func (p *Provider) introspect(ctx context.Context, caller *fositeClient, token s
 		err = p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID})
 	}
 	if err != nil {
-		if w := toWire(err); w.Status >= http.StatusInternalServerError {
+		if w := wire.From(err); w.Status >= http.StatusInternalServerError {
 			return nil, err
 		}
 		return &introspection{}, nil

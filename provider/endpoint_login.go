@@ -11,6 +11,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/wire"
 )
 
 const (
@@ -23,7 +24,7 @@ const maxUsername = 512
 
 // serveLogin is the page that asks for a password.
 func (p *Provider) serveLogin(c *gin.Context) error {
-	noStore(c)
+	wire.NoStore(c)
 	if c.Request.Method == http.MethodPost {
 		return p.login(c)
 	}
@@ -51,7 +52,7 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 // sends the browser to the account page, which begins one.
 func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization, error) {
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
-		return "", nil, nil, methodNotAllowed("GET, HEAD, POST")
+		return "", nil, nil, wire.MethodNotAllowed("GET, HEAD, POST")
 	}
 	id := c.Query("interaction")
 	if id == "" {
@@ -87,7 +88,7 @@ func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserS
 		return "", nil
 	}
 	if err != nil {
-		return "", outage(err)
+		return "", wire.Outage(err)
 	}
 	return u.Username(p.options.Directory), nil
 }
@@ -100,7 +101,7 @@ func (p *Provider) showLogin(c *gin.Context, status int, page *pages.LoginPage, 
 
 // login judges a password, through the one way in that there is.
 func (p *Provider) login(c *gin.Context) error {
-	values, err := form(c)
+	values, err := wire.Form(c)
 	if err != nil {
 		return err
 	}
@@ -114,11 +115,11 @@ func (p *Provider) login(c *gin.Context) error {
 	name := values.Get("username")
 	credentials := identity.Credentials{
 		Directory: p.options.Directory, Username: name, Password: values.Get("password"),
-		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(requestIDKey),
+		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(wire.RequestID),
 	}
 	if a != nil {
 		credentials.Client = a.client.ID
-		c.Set(logClient, a.client.ID)
+		c.Set(wire.LogClient, a.client.ID)
 	}
 	if name == "" || len(name) > maxUsername || credentials.Password == "" {
 		return p.showLogin(c, http.StatusBadRequest, &pages.LoginPage{Username: name[:min(len(name), maxUsername)], Error: "invalid"}, id, a)
@@ -126,7 +127,7 @@ func (p *Provider) login(c *gin.Context) error {
 	who, err := p.options.SignIn.Authenticate(c.Request.Context(), credentials)
 	if err != nil {
 		status, code := loginError(identity.ReasonOf(err))
-		c.Set(logRefusal, code)
+		c.Set(wire.LogRefusal, code)
 		if status == http.StatusInternalServerError {
 			return err
 		}
@@ -160,7 +161,7 @@ func loginError(r identity.Reason) (status int, code string) {
 
 // serveConsent is the page that asks whether a client may.
 func (p *Provider) serveConsent(c *gin.Context) error {
-	noStore(c)
+	wire.NoStore(c)
 	var (
 		values url.Values
 		id     string
@@ -169,7 +170,7 @@ func (p *Provider) serveConsent(c *gin.Context) error {
 		err    error
 	)
 	if c.Request.Method == http.MethodPost {
-		if values, err = form(c); err != nil {
+		if values, err = wire.Form(c); err != nil {
 			return err
 		}
 		id, i, a, err = p.open(c, values.Get("interaction"))
@@ -187,7 +188,7 @@ func (p *Provider) serveConsent(c *gin.Context) error {
 		p.send(c, pathAuthorize, id)
 		return nil
 	}
-	c.Set(logClient, a.client.ID)
+	c.Set(wire.LogClient, a.client.ID)
 	if values == nil {
 		return p.showConsent(c, a, s, id)
 	}
@@ -223,7 +224,7 @@ func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id 
 		return interactionGone(err)
 	}
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	p.send(c, pathAuthorize, id)
 	return nil
@@ -233,7 +234,7 @@ func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id 
 func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (pages.User, error) {
 	u, err := p.options.Users.FindUser(ctx, s.Subject)
 	if err != nil {
-		return pages.User{}, outage(err)
+		return pages.User{}, wire.Outage(err)
 	}
 	name, _ := u.Claims["name"].(string)
 	return pages.User{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}, nil

@@ -12,6 +12,7 @@ import (
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
+	"keyway/provider/wire"
 )
 
 // farewell is a logout request (OpenID Connect RP-Initiated Logout 1.0, section
@@ -27,27 +28,27 @@ type farewell struct {
 // serveLogout ends the session of the browser. Without an id_token_hint of the
 // person who is signed in, it asks first: another site may have sent them.
 func (p *Provider) serveLogout(c *gin.Context) error {
-	noStore(c)
+	wire.NoStore(c)
 	var values url.Values
 	var err error
 	switch c.Request.Method {
 	case http.MethodGet, http.MethodHead:
-		if values, err = parseForm(c.Request.URL.RawQuery); err != nil {
+		if values, err = wire.ParseForm(c.Request.URL.RawQuery); err != nil {
 			return err
 		}
 	case http.MethodPost:
-		body, err := readForm(c)
+		body, err := wire.ReadForm(c)
 		if err != nil {
 			return err
 		}
-		if values, err = parseForm(body); err != nil {
+		if values, err = wire.ParseForm(body); err != nil {
 			return err
 		}
 		if !values.Has("csrf") {
 			return p.logoutByPost(c, values)
 		}
 	default:
-		return methodNotAllowed("GET, HEAD, POST")
+		return wire.MethodNotAllowed("GET, HEAD, POST")
 	}
 	f, err := p.parseFarewell(c.Request.Context(), values)
 	if err != nil {
@@ -75,7 +76,7 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 func (p *Provider) logoutByPost(c *gin.Context, values url.Values) error {
 	query := values.Encode()
 	if len(query) > maxAuthorization {
-		return &wireError{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
+		return &wire.Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
 	}
 	c.Redirect(http.StatusSeeOther, p.url(pathLogout)+"?"+query)
 	return nil
@@ -88,18 +89,18 @@ func (p *Provider) parseFarewell(ctx context.Context, values url.Values) (*farew
 	id := values.Get("client_id")
 	if hint := values.Get("id_token_hint"); hint != "" {
 		var err error
-		if f.hint, err = p.readHint(ctx, hint); err != nil {
-			return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Cause: err}
+		if f.hint, err = p.readHint(hint); err != nil {
+			return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_request", Cause: err}
 		}
 		if id != "" && id != f.hint.client {
-			return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Cause: errors.New("the hint is of another client")}
+			return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_request", Cause: errors.New("the hint is of another client")}
 		}
 		id = f.hint.client
 	}
 	if id != "" {
 		client, err := p.liveClient(ctx, id)
 		if errors.Is(err, identity.ErrNotFound) || err == nil && client.Internal() {
-			return nil, &wireError{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
+			return nil, &wire.Error{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
 		}
 		if err != nil {
 			return nil, err
@@ -112,7 +113,7 @@ func (p *Provider) parseFarewell(ctx context.Context, values url.Values) (*farew
 	case slices.Contains(f.client.PostLogoutRedirectURIs, uri):
 		f.uri = uri
 	default:
-		return nil, &wireError{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("post_logout_redirect_uri is not one of the client's")}
+		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("post_logout_redirect_uri is not one of the client's")}
 	}
 	return f, nil
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // serveRevocation is the revocation endpoint (RFC 7009). It ends the whole
 // grant. A token that is unknown or has ended already is answered 200; one of
 // another client and a storage that is away are errors.
 func (p *Provider) serveRevocation(c *gin.Context) error {
-	values, err := form(c)
+	values, err := wire.Form(c)
 	if err != nil {
 		return err
 	}
@@ -22,12 +23,12 @@ func (p *Provider) serveRevocation(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Set(logClient, caller.ID)
+	c.Set(wire.LogClient, caller.ID)
 	token := values.Get("token")
 	if token == "" {
-		return badRequest("The parameter token is missing.")
+		return wire.BadRequest("The parameter token is missing.")
 	}
-	noStore(c)
+	wire.NoStore(c)
 	if len(token) > maxToken {
 		c.Status(http.StatusOK)
 		return nil
@@ -38,15 +39,15 @@ func (p *Provider) serveRevocation(c *gin.Context) error {
 		c.Status(http.StatusOK)
 		return nil
 	case err != nil:
-		return outage(err)
+		return wire.Outage(err)
 	case !mayRevoke(caller, &st.Grant):
-		return &wireError{
+		return &wire.Error{
 			Status: http.StatusBadRequest, Code: "unauthorized_client",
 			Description: "The token was not issued to this client.",
 		}
 	}
 	if st.Grant.RevokedAt.IsZero() {
-		if err := p.endGrant(ctx, st, identity.Credentials{}, c.GetString(requestIDKey)); err != nil {
+		if err := p.endGrant(ctx, st, identity.Credentials{}, c.GetString(wire.RequestID)); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // tokenResponse is a successful answer (RFC 6749, section 5.1).
@@ -25,7 +26,7 @@ func grantTypes() []string { return []string{grantCode, grantClientCredentials, 
 // serveToken is the token endpoint (RFC 6749, section 3.2). The password
 // grant is not served here, whatever a client may use.
 func (p *Provider) serveToken(c *gin.Context) error {
-	values, err := form(c)
+	values, err := wire.Form(c)
 	if err != nil {
 		return err
 	}
@@ -33,12 +34,12 @@ func (p *Provider) serveToken(c *gin.Context) error {
 	open := p.openPassword && grantType == grantPassword
 	switch {
 	case grantType == "":
-		return badRequest("The parameter grant_type is missing.")
+		return wire.BadRequest("The parameter grant_type is missing.")
 	case !slices.Contains(grantTypes(), grantType) && !open:
-		return wireOf("unsupported_grant_type", nil)
+		return wire.Of("unsupported_grant_type", nil)
 	}
-	c.Set(logGrant, grantType)
-	u := &unit{requestID: c.GetString(requestIDKey)}
+	c.Set(wire.LogGrant, grantType)
+	u := &unit{requestID: c.GetString(wire.RequestID)}
 	if open {
 		if client, err := p.client(c.Request.Context(), values.Get("client_id")); err == nil {
 			u = p.passwordUnit(client, PasswordGrant{Client: client.ID, Credentials: identity.Credentials{
@@ -50,8 +51,8 @@ func (p *Provider) serveToken(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	noStore(c)
-	writeJSON(c, http.StatusOK, tokenResponse{
+	wire.NoStore(c)
+	wire.WriteJSON(c, http.StatusOK, tokenResponse{
 		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: response.GetExtra("expires_in"),
 		Scope: nonEmpty(response.GetExtra("scope")), RefreshToken: response.GetExtra("refresh_token"), IDToken: response.GetExtra("id_token"),
 	})
@@ -76,9 +77,9 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	ar, ok := requester.(*fosite.AccessRequest)
 	client, ours := requester.GetClient().(*fositeClient)
 	if !ok || !ours {
-		return nil, wireOf("invalid_client", nil)
+		return nil, wire.Of("invalid_client", nil)
 	}
-	c.Set(logClient, client.ID)
+	c.Set(wire.LogClient, client.ID)
 	if s, ok := ar.Session.(*Session); ok && u.stored == nil {
 		s.idAlg = p.newSession(client).idAlg
 	}

@@ -12,6 +12,7 @@ import (
 
 	"keyway/provider/claims"
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // serveUserinfo is the userinfo endpoint (OpenID Connect Core 1.0, section
@@ -27,24 +28,24 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err != nil {
 		return bearerError(err)
 	}
-	c.Set(logClient, st.Grant.ClientID)
+	c.Set(wire.LogClient, st.Grant.ClientID)
 	switch {
 	case st.Token.Kind != KindAccess:
-		return wireOf("invalid_token", errors.New("not an access token"))
+		return wire.Of("invalid_token", errors.New("not an access token"))
 	case st.Grant.Subject == "":
-		return wireOf("invalid_token", errors.New("no person behind the token"))
+		return wire.Of("invalid_token", errors.New("no person behind the token"))
 	case !slices.Contains(st.scopes(), scopeOpenID):
-		return wireOf("insufficient_scope", nil)
+		return wire.Of("insufficient_scope", nil)
 	}
 	if err := p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
 		return bearerError(err)
 	}
 	u, err := p.findRecentUser(ctx, st.Grant.Subject)
 	if errors.Is(err, identity.ErrNotFound) {
-		return wireOf("invalid_token", err)
+		return wire.Of("invalid_token", err)
 	}
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	told := claims.OfUser(u, st.scopes())
 	if st.Grant.Origin == grantCode {
@@ -54,14 +55,14 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 		}
 		maps.Copy(told, claims.Named(u, s.UserClaims))
 	}
-	noStore(c)
-	writeJSON(c, http.StatusOK, told)
+	wire.NoStore(c)
+	wire.WriteJSON(c, http.StatusOK, told)
 	return nil
 }
 
 // bearerError keeps outages and makes every judgement invalid_token.
 func bearerError(err error) error {
-	if w := toWire(err); w.Status >= http.StatusInternalServerError {
+	if w := wire.From(err); w.Status >= http.StatusInternalServerError {
 		return err
 	}
 	var f *identity.Failure
@@ -69,14 +70,14 @@ func bearerError(err error) error {
 	if errors.As(err, &f) {
 		cause = errors.New(f.Error()) // its reason must not decide again
 	}
-	return wireOf("invalid_token", cause)
+	return wire.Of("invalid_token", cause)
 }
 
 // bearerToken reads the token (RFC 6750, section 2).
 func bearerToken(c *gin.Context) (string, error) {
 	r := c.Request
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return "", methodNotAllowed("GET, POST")
+		return "", wire.MethodNotAllowed("GET, POST")
 	}
 	var found []string
 	for _, h := range r.Header.Values("Authorization") {
@@ -87,7 +88,7 @@ func bearerToken(c *gin.Context) (string, error) {
 	}
 	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if r.Method == http.MethodPost && err == nil && media == "application/x-www-form-urlencoded" {
-		values, err := form(c)
+		values, err := wire.Form(c)
 		if err != nil {
 			return "", err
 		}
@@ -97,11 +98,11 @@ func bearerToken(c *gin.Context) (string, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", &wireError{Status: http.StatusUnauthorized, Code: "invalid_token", Challenge: "Bearer", Bare: true}
+		return "", &wire.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Challenge: "Bearer", Bare: true}
 	case len(found) > 1:
-		return "", badRequest("The token is presented more than once.")
+		return "", wire.BadRequest("The token is presented more than once.")
 	case found[0] == "":
-		return "", wireOf("invalid_token", nil)
+		return "", wire.Of("invalid_token", nil)
 	}
 	return found[0], nil
 }

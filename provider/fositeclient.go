@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,14 +10,8 @@ import (
 	"keyway/provider/claims"
 )
 
-// The grant types and scopes that the code names.
-const (
-	grantClientCredentials = "client_credentials"
-	grantRefresh           = "refresh_token"
-	grantPassword          = "password"
-
-	scopeOpenID, scopeOffline = claims.OpenID, claims.Offline
-)
+// The scopes that the code names.
+const scopeOpenID, scopeOffline = claims.OpenID, claims.Offline
 
 // fositeClient is a [Client] as fosite sees it, prepared once when it is read
 // from storage.
@@ -36,11 +28,9 @@ var (
 
 func newFositeClient(c *Client, l *Lifetimes) (*fositeClient, error) {
 	f := &fositeClient{Client: c, lifetimes: l}
-	if c.JWKS != "" {
-		f.keys = new(jose.JSONWebKeySet)
-		if err := json.Unmarshal([]byte(c.JWKS), f.keys); err != nil {
-			return nil, fmt.Errorf("client %q: jwks: %w", c.ID, err)
-		}
+	var err error
+	if f.keys, err = c.KeySet(); err != nil {
+		return nil, err
 	}
 	return f, nil
 }

@@ -8,17 +8,6 @@ import (
 	"keyway/provider/identity"
 )
 
-// TokenFormat is how an access token looks.
-type TokenFormat string
-
-// The closed set of token formats.
-const (
-	FormatOpaque   TokenFormat = "opaque"    // kw_at_ and 32 random bytes, base64url
-	FormatHex32    TokenFormat = "hex32"     // 16 random bytes in hexadecimal
-	FormatJWTHS256 TokenFormat = "jwt-hs256" // a legacy JWT under the legacy secret
-	FormatATJWT    TokenFormat = "at+jwt"    // RFC 9068
-)
-
 // LegacyToken says how the access token of a password grant looks, so that
 // the string the legacy app gets is the OAuth access token. It travels with
 // each call; its secret is never stored.

@@ -13,10 +13,10 @@ import (
 	"keyway/provider/claims"
 	"keyway/provider/identity"
 	"keyway/provider/secret"
+	"keyway/provider/wire"
 )
 
 const (
-	grantCode  = "authorization_code"
 	codePrefix = "kw_ac_"
 	pkceS256   = "S256"
 )
@@ -110,7 +110,7 @@ func (s *fositeStore) loadCode(ctx context.Context, u *unit, signature string) e
 	case errors.Is(err, identity.ErrNotFound):
 		return fosite.ErrNotFound
 	case err != nil:
-		return outage(err)
+		return wire.Outage(err)
 	case st.Grant.ClientID != u.caller.ID:
 		return fosite.ErrNotFound
 	}
@@ -205,7 +205,7 @@ func (p *Provider) resumeCode(ctx context.Context, ar *fosite.AccessRequest, u *
 	}
 	user, err := p.options.Users.FindUser(ctx, st.Grant.Subject)
 	if err != nil {
-		return outage(err)
+		return wire.Outage(err)
 	}
 	for name, v := range claims.Named(user, session.IDClaims) {
 		session.IDTokenClaims().Add(name, v)
@@ -223,7 +223,7 @@ type idTokens struct {
 var _ fositeopenid.OpenIDConnectTokenStrategy = idTokens{}
 
 // GenerateIDToken implements [fositeopenid.OpenIDConnectTokenStrategy].
-func (t idTokens) GenerateIDToken(ctx context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
+func (t idTokens) GenerateIDToken(_ context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
 	session, ok := r.GetSession().(*Session)
 	if !ok {
 		return "", errors.New("the request has no session of ours")
@@ -240,6 +240,5 @@ func (t idTokens) GenerateIDToken(ctx context.Context, lifetime time.Duration, r
 		about.JTI = secret.ID()
 	}
 	about.IssuedAt, about.Audience = now, []string{r.GetClient().GetID()}
-	token, _, err := t.provider.keys.Generate(ctx, about.ToMapClaims(), session.IDTokenHeaders())
-	return token, err
+	return t.provider.keys.Sign(session.idAlg, "JWT", about.ToMapClaims())
 }

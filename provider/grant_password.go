@@ -13,6 +13,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/secret"
+	"keyway/provider/wire"
 )
 
 // passwordUnit is the part of a unit of work that only a password grant has.
@@ -42,19 +43,19 @@ func (p *Provider) GrantPassword(ctx context.Context, g PasswordGrant) (*Grant, 
 		return nil, identity.Failf(identity.ReasonInvalidClient, "%q is not the client of a legacy system", g.Client)
 	}
 	if err != nil {
-		return nil, asFailure(err)
+		return nil, wire.AsFailure(err)
 	}
 	u := p.passwordUnit(client, g)
 	ctx = withUnit(ctx, u)
 	ar := p.passwordRequest(client)
 	if err := p.runHandlers(ctx, ar); err != nil {
-		return nil, asFailure(err)
+		return nil, wire.AsFailure(err)
 	}
 	if again, err := p.reuse(ctx, u); again != nil || err != nil {
-		return again, asFailure(err)
+		return again, wire.AsFailure(err)
 	}
 	grant, err := p.mint(ctx, ar, u)
-	return grant, asFailure(err)
+	return grant, wire.AsFailure(err)
 }
 
 // mint makes a new grant with its token, or shares the token of an earlier
@@ -164,7 +165,7 @@ func (r refusedLogin) Unwrap() error { return r.Failure }
 func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, error) {
 	if pw.grant.NeedAccount || len(pw.grant.Match) > 0 {
 		if err := p.recognise(ctx, pw); err != nil {
-			return "", refuse(outage(err))
+			return "", refuse(wire.Outage(err))
 		}
 	}
 	who, err := p.options.SignIn.Authenticate(ctx, pw.grant.Credentials)

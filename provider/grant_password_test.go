@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/client"
 	"keyway/provider/identity"
 	"keyway/provider/store/storetest"
 )
@@ -142,7 +143,7 @@ func TestGrantPasswordRefusals(t *testing.T) {
 func TestParity(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	w.OpenPassword()
-	hash := provider.HashClientSecret("parity")
+	hash := client.HashSecret("parity")
 	w.secrets["parity"] = "parity"
 	scopes := []string{"openid", "email", "offline_access"}
 	open := provider.Client{

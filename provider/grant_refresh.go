@@ -9,6 +9,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // refreshHandler is the refresh token grant (RFC 6749, section 6). It replaces
@@ -60,7 +61,7 @@ func (h *refreshHandler) find(ctx context.Context, client *fositeClient, u *unit
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, invalidGrant("unknown refresh token")
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	case st.Token.Kind != KindRefresh:
 		return nil, invalidGrant("not a refresh token")
 	case st.Grant.ClientID != client.ID:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // maxTwins is how many seconds, counted from the present one, a user's tokens
@@ -25,7 +26,7 @@ func (p *Provider) reuse(ctx context.Context, u *unit) (*Grant, error) {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	}
 	token := legacyJWT(t.Header, st.Token.Claims, t.Secret)
 	if HashToken(token) != st.Token.Hash {
@@ -44,7 +45,7 @@ func (p *Provider) share(ctx context.Context, pw *passwordUnit, st *StoredToken,
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	}
 	claims := st.Token.Claims
 	if claims == nil {
@@ -67,7 +68,7 @@ func (p *Provider) shareTwin(ctx context.Context, u *unit) (*Grant, error) {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	case st.Grant.ClientID != pw.client.ID, st.Grant.Subject != pw.who.User.Subject,
 		!st.Grant.RevokedAt.IsZero(), !p.options.Now().Before(st.Token.ExpiresAt):
 		return nil, nil

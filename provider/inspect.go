@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"keyway/provider/identity"
+	"keyway/provider/wire"
 )
 
 // Inspect returns what token is, read at once. Errors are [*identity.Failure]:
@@ -20,7 +21,7 @@ func (p *Provider) Inspect(ctx context.Context, token string) (*StoredToken, err
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, identity.Failf(identity.ReasonInvalidToken, "token is unknown")
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	case !st.Grant.RevokedAt.IsZero(), st.Token.Used:
 		return st, identity.Fail(identity.ReasonInvalidToken, ErrRevoked)
 	case !p.options.Now().Before(st.Token.ExpiresAt):
@@ -29,7 +30,7 @@ func (p *Provider) Inspect(ctx context.Context, token string) (*StoredToken, err
 	if _, err := p.liveClient(ctx, st.Grant.ClientID); errors.Is(err, identity.ErrNotFound) {
 		return st, identity.Failf(identity.ReasonInvalidToken, "client is gone or disabled")
 	} else if err != nil {
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	}
 	return st, nil
 }
@@ -70,7 +71,7 @@ func (p *Provider) InspectGrant(ctx context.Context, q TokenQuery) (*Grant, erro
 		AllowUnverified: q.Credentials.AllowUnverified,
 	})
 	if err != nil {
-		return nil, asFailure(err)
+		return nil, wire.AsFailure(err)
 	}
 	g := &Grant{
 		ID: st.Grant.ID, ClientID: st.Grant.ClientID, AccessToken: q.Token,
@@ -84,7 +85,7 @@ func (p *Provider) InspectGrant(ctx context.Context, q TokenQuery) (*Grant, erro
 		return nil, identity.Failf(identity.ReasonInvalidToken, "user is gone")
 	}
 	if err != nil {
-		return nil, asFailure(outage(err))
+		return nil, wire.AsFailure(wire.Outage(err))
 	}
 	g.Account, err = p.account(ctx, q.AccountSystem, st.Grant.Subject)
 	return g, err
@@ -97,7 +98,7 @@ func (p *Provider) inspectOwn(ctx context.Context, q TokenQuery) (*StoredToken, 
 		return nil, identity.Failf(identity.ReasonInvalidToken, "not an access token of this system")
 	}
 	if err != nil {
-		return nil, asFailure(err)
+		return nil, wire.AsFailure(err)
 	}
 	return st, nil
 }
@@ -112,7 +113,7 @@ func (p *Provider) account(ctx context.Context, system, subject string) (*identi
 		return nil, nil
 	}
 	if err != nil {
-		return nil, asFailure(outage(err))
+		return nil, wire.AsFailure(wire.Outage(err))
 	}
 	return a, nil
 }
@@ -125,7 +126,7 @@ func (p *Provider) RevokeGrant(ctx context.Context, q TokenQuery) error {
 	if err != nil {
 		return err
 	}
-	return asFailure(p.endGrant(ctx, st, q.Credentials, q.RequestID))
+	return wire.AsFailure(p.endGrant(ctx, st, q.Credentials, q.RequestID))
 }
 
 // endGrant revokes at somebody's wish.
@@ -139,7 +140,7 @@ func (p *Provider) endGrant(ctx context.Context, st *StoredToken, c identity.Cre
 		e.RemoteAddr = c.RemoteAddr.Unmap().String()
 	}
 	_, err := p.options.Storage.Revoke(ctx, RevokeQuery{GrantID: st.Grant.ID, Reason: "revoked", At: now, Event: e})
-	return outage(err)
+	return wire.Outage(err)
 }
 
 // LookupUser finds a user that a system with a key of its own asks for, and
@@ -154,21 +155,21 @@ func (p *Provider) endGrant(ctx context.Context, st *StoredToken, c identity.Cre
 func (p *Provider) LookupUser(ctx context.Context, q UserQuery) (*identity.User, *identity.Account, error) {
 	err := p.options.Gate.Ask(ctx, identity.Question{Moment: identity.MomentStay, System: q.System, RemoteAddr: q.RemoteAddr})
 	if err != nil {
-		return nil, nil, asFailure(err)
+		return nil, nil, wire.AsFailure(err)
 	}
 	subject, account, err := p.lookup(ctx, q)
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil, nil, identity.Failf(identity.ReasonUnknownUser, "nobody has this name or id")
 	}
 	if err != nil {
-		return nil, nil, asFailure(outage(err))
+		return nil, nil, wire.AsFailure(wire.Outage(err))
 	}
 	u, err := p.options.Users.FindUser(ctx, subject)
 	if errors.Is(err, identity.ErrNotFound) || err == nil && u.Status == identity.StatusDeleted {
 		return nil, nil, identity.Failf(identity.ReasonUnknownUser, "user is gone")
 	}
 	if err != nil {
-		return nil, nil, asFailure(outage(err))
+		return nil, nil, wire.AsFailure(wire.Outage(err))
 	}
 	if account == nil {
 		account, err = p.account(ctx, q.AccountSystem, subject)

@@ -13,7 +13,7 @@ import (
 	fositejwt "github.com/ory/fosite/token/jwt"
 	"github.com/stretchr/testify/require"
 
-	"keyway/provider"
+	"keyway/provider/keys"
 	"keyway/provider/store/storetest"
 )
 
@@ -69,7 +69,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Run("another replica follows", func(t *testing.T) {
 			replica := *w
 			replica.start(t)
-			require.NoError(t, provider.RotateKeys(t.Context(), w.store, provider.KeyPolicy{}, w.clock.Now()))
+			require.NoError(t, keys.Rotate(t.Context(), w.store, keys.Policy{}, w.clock.Now()))
 			require.NoError(t, replica.Reload(t.Context()))
 			require.NoError(t, w.Reload(t.Context()))
 			require.Equal(t, w.published(t), replica.published(t))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/pages"
 	"keyway/provider/secret"
 )
@@ -43,7 +44,7 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Lifetimes Lifetimes
-	Keys      KeyPolicy
+	Keys      keys.Policy
 	Pages     *pages.Pages                     // what people see
 	Directory string                           // in which people sign in at the login page; default "default"
 	PeerAddr  func(r *http.Request) netip.Addr // who sent a request; default: its peer
@@ -63,17 +64,6 @@ type Lifetimes struct {
 	SessionMax   time.Duration // of a browser session, however much it is used; default 7 d
 }
 
-// KeyPolicy says how signing keys come and go. Zero values mean the defaults.
-type KeyPolicy struct {
-	RotateEvery  time.Duration // default 90 d
-	PublishAhead time.Duration // of activation; at least the key set's cache time; default 24 h
-	KeepRetired  time.Duration // published for verification; default 30 d
-	Reload       time.Duration // how soon replicas follow; default 5 s
-}
-
-// jwksCache is how long others may cache the key set and the metadata.
-const jwksCache = 5 * time.Minute
-
 func (o *Options) complete() error {
 	u, err := url.Parse(o.Issuer)
 	switch {
@@ -87,8 +77,6 @@ func (o *Options) complete() error {
 		return errors.New("storage, users, sign-in, gate and pages must be given")
 	case len(o.Secret) < 32:
 		return errors.New("secret: must have at least 32 bytes")
-	case o.Keys.PublishAhead != 0 && o.Keys.PublishAhead < jwksCache:
-		return fmt.Errorf("keys: publish ahead must be at least %s, the key set's cache time", jwksCache)
 	}
 	if o.Accounts == nil {
 		o.Accounts, _ = o.Users.(AccountFinder)
@@ -106,8 +94,7 @@ func (o *Options) complete() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Lifetimes.complete()
-	o.Keys.complete()
-	return nil
+	return o.Keys.Complete()
 }
 
 func (l *Lifetimes) complete() {
@@ -121,13 +108,6 @@ func (l *Lifetimes) complete() {
 	orDefault(&l.Interaction, 30*time.Minute)
 	orDefault(&l.SessionIdle, 12*time.Hour)
 	orDefault(&l.SessionMax, 7*24*time.Hour)
-}
-
-func (k *KeyPolicy) complete() {
-	orDefault(&k.RotateEvery, 90*24*time.Hour)
-	orDefault(&k.PublishAhead, 24*time.Hour)
-	orDefault(&k.KeepRetired, 30*24*time.Hour)
-	orDefault(&k.Reload, 5*time.Second)
 }
 
 func peerAddr(r *http.Request) netip.Addr {

@@ -10,6 +10,8 @@ import (
 
 	"keyway/provider/claims"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
+	"keyway/provider/wire"
 )
 
 // legacyACR marks what signed in with a password on a legacy system, so that
@@ -21,7 +23,7 @@ const legacyACR = "urn:keyway:legacy:"
 const storeTimeout = 10 * time.Second
 
 func (p *Provider) newSession(c *fositeClient) *Session {
-	s := &Session{Version: sessionVersion, ClientID: c.ID, issuer: p.options.Issuer, idAlg: algRS256}
+	s := &Session{Version: sessionVersion, ClientID: c.ID, issuer: p.options.Issuer, idAlg: keys.RS256}
 	if c.IDTokenAlg != "" {
 		s.idAlg = c.IDTokenAlg
 	}
@@ -118,7 +120,7 @@ func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *un
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, fosite.ErrInvalidGrant.WithWrap(err)
 	case err != nil:
-		return nil, outage(err)
+		return nil, wire.Outage(err)
 	}
 	expires := ar.GetSession().GetExpiresAt(fosite.AccessToken)
 	response.SetExpiresIn(expires.Sub(p.options.Now()).Round(time.Second))
@@ -143,7 +145,7 @@ func (p *Provider) lostRotation(ctx context.Context, u *unit) error {
 	case errors.Is(findErr, identity.ErrNotFound):
 		return err
 	case findErr != nil:
-		return outage(findErr)
+		return wire.Outage(findErr)
 	case st.Token.Used:
 		if revokeErr := p.endReused(ctx, &st.Grant, refreshReuse, u.requestID); revokeErr != nil {
 			return revokeErr
@@ -165,7 +167,7 @@ func (p *Provider) endReused(ctx context.Context, g *GrantRecord, what, requestI
 			System: g.System, ClientID: g.ClientID, GrantID: g.ID, RequestID: requestID,
 		},
 	})
-	return outage(err)
+	return wire.Outage(err)
 }
 
 // narrowed returns what of the granted scopes is asked for, and false if more

@@ -12,7 +12,10 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
+	"keyway/provider/keys"
+	"keyway/provider/pages"
 	"keyway/provider/secret"
+	"keyway/provider/wire"
 )
 
 // Provider is the OpenID provider.
@@ -21,10 +24,10 @@ type Provider struct {
 	fosite      *fosite.Fosite
 	fositeStore *fositeStore
 	tokens      *tokenStrategy
-	keys        *keyring
+	keys        *keys.Ring
 	secrets     *secret.Comparer
 	clients     *clientCache
-	metadata    document
+	metadata    wire.Document
 	reads       reads
 	base        string // the path of the issuer
 	closed      chan struct{}
@@ -42,7 +45,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	var err error
-	p := &Provider{options: o, keys: &keyring{}, clients: &clientCache{}, closed: make(chan struct{})}
+	p := &Provider{options: o, keys: &keys.Ring{}, clients: &clientCache{}, closed: make(chan struct{})}
 	p.options.Storage = forgetful{Storage: o.Storage, reads: &p.reads}
 	p.fositeStore = &fositeStore{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil { // complete has parsed it before
@@ -58,7 +61,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	p.compose()
-	if err := p.reloadKeys(ctx, rotation{}); err != nil {
+	if err := p.keys.Reload(ctx, p.keySource(), false); err != nil {
 		return nil, fmt.Errorf("provider: signing keys: %w", err)
 	}
 	return p, nil
@@ -76,7 +79,7 @@ func (p *Provider) Run(ctx context.Context) {
 		case <-p.closed:
 			return
 		case <-t.C:
-			if err := p.reloadKeys(ctx, rotation{}); err != nil && ctx.Err() == nil {
+			if err := p.keys.Reload(ctx, p.keySource(), false); err != nil && ctx.Err() == nil {
 				p.options.Log.LogAttrs(ctx, slog.LevelError, "signing keys could not be read", slog.String("cause", err.Error()))
 			}
 		}
@@ -120,10 +123,8 @@ func (p *Provider) Mount(r gin.IRouter) {
 // Ready reports why the provider could not answer now: it has no signing
 // key, or the database is away.
 func (p *Provider) Ready(ctx context.Context) error {
-	for _, alg := range signingAlgs() {
-		if p.keys.current().active[alg] == nil {
-			return fmt.Errorf("%s: %w", alg, errNoKey)
-		}
+	if err := p.keys.Ready(); err != nil {
+		return err
 	}
 	return p.options.Storage.Ping(ctx)
 }
@@ -133,3 +134,43 @@ func (p *Provider) path(path string) string { return p.base + path }
 
 // url is the absolute URL of a path below the issuer.
 func (p *Provider) url(path string) string { return strings.TrimSuffix(p.options.Issuer, "/") + path }
+
+func (p *Provider) keySource() *keys.Source {
+	return &keys.Source{Storage: p.options.Storage, Policy: p.options.Keys, Now: p.options.Now, Log: p.options.Log}
+}
+
+// Rotate is [keys.Rotate] with now; without it, the next keys are published and
+// become active after [keys.Policy.PublishAhead]. This replica follows at once,
+// others within [keys.Policy.Reload].
+func (p *Provider) Rotate(ctx context.Context, now bool) error {
+	if now {
+		if err := keys.Rotate(ctx, p.options.Storage, p.options.Keys, p.options.Now()); err != nil {
+			return err
+		}
+	}
+	return p.keys.Reload(ctx, p.keySource(), !now)
+}
+
+// handle wraps a handler: its errors are JSON.
+func (p *Provider) handle(name string, f func(*gin.Context) error) gin.HandlerFunc {
+	return p.endpoints().Wrap(name, f, wire.Write)
+}
+
+// page wraps a handler for people: its errors are a page.
+func (p *Provider) page(name string, f func(*gin.Context) error) gin.HandlerFunc {
+	return p.endpoints().Wrap(name, f, p.writeErrorPage)
+}
+
+func (p *Provider) endpoints() *wire.Endpoints {
+	return &wire.Endpoints{Now: p.options.Now, Log: p.options.Log}
+}
+
+// writeErrorPage is the one place that writes an error for people. It tells
+// nothing but the code and the request's id.
+func (p *Provider) writeErrorPage(c *gin.Context, e *wire.Error) {
+	e.Headers(c.Writer.Header())
+	err := p.options.Pages.Render(c, e.Status, &pages.ErrorPage{Code: e.Code, RequestID: c.GetString(wire.RequestID)})
+	if err != nil {
+		wire.Write(c, wire.Of("server_error", err))
+	}
+}

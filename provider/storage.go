@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 )
 
 // Hash is the SHA-256 of a whole token, code or request URI. Storage never
@@ -255,40 +256,6 @@ type ReplayStorage interface {
 	RememberOnce(ctx context.Context, namespace, id string, expires time.Time) error
 }
 
-// KeyState is where a signing key is in its life.
-type KeyState string
-
-// The states of a signing key.
-const (
-	KeyNext    KeyState = "next"    // published, not signing yet
-	KeyActive  KeyState = "active"  // signing
-	KeyRetired KeyState = "retired" // published, verifying only
-)
-
-// KeyRecord is one signing key. Storage seals PrivateJWK at rest, bound to
-// the row's kid.
-type KeyRecord struct {
-	KID        string
-	Algorithm  string // JWS "alg": RS256, ES256
-	State      KeyState
-	PrivateJWK []byte // JSON (RFC 7517)
-	CreatedAt  time.Time
-	ActiveAt   time.Time // when it began, or is to begin, to sign
-	RetiredAt  time.Time // when it stopped signing
-	ExpiresAt  time.Time // when it leaves the key set; zero while not retired
-}
-
-// KeyStorage stores signing keys.
-type KeyStorage interface {
-	// ListKeys returns all keys with their private parts.
-	ListKeys(ctx context.Context) ([]KeyRecord, error)
-	// UpdateKeys lets change turn the present keys into what they shall be
-	// from now on, in one transaction that no other caller can interleave
-	// with; keys missing from the result are deleted. A change is recorded as
-	// keys_rotated.
-	UpdateKeys(ctx context.Context, change func(now []KeyRecord) ([]KeyRecord, error)) error
-}
-
 // Storage is all that a [Provider] stores.
 type Storage interface {
 	TokenStorage
@@ -298,7 +265,7 @@ type Storage interface {
 	AccountStorage
 	ClientStorage
 	ReplayStorage
-	KeyStorage
+	keys.Storage
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 }

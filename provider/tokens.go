@@ -16,6 +16,7 @@ import (
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 	fositejwt "github.com/ory/fosite/token/jwt"
 
+	"keyway/provider/keys"
 	"keyway/provider/secret"
 )
 
@@ -35,7 +36,7 @@ func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
 // tokenStrategy makes tokens. What fosite calls a signature is the hexadecimal
 // of [HashToken].
 type tokenStrategy struct {
-	keys      *keyring
+	keys      *keys.Ring
 	issuer    string
 	now       func() time.Time
 	successor []byte // the key under which refresh tokens get their successors
@@ -44,7 +45,7 @@ type tokenStrategy struct {
 
 var _ fositeoauth2.CoreStrategy = (*tokenStrategy)(nil)
 
-func newTokenStrategy(o Options, keys *keyring) (*tokenStrategy, error) {
+func newTokenStrategy(o Options, keys *keys.Ring) (*tokenStrategy, error) {
 	key, err := hkdf.Key(sha256.New, o.Secret, nil, "keyway refresh token successor", sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
@@ -109,9 +110,9 @@ func (s *tokenStrategy) jwtAccessToken(c *fositeClient, r fosite.Requester) (str
 		WithScopeField(fositejwt.JWTScopeFieldString).ToMapClaims()
 	alg := c.AccessTokenAlg
 	if alg == "" {
-		alg = algES256
+		alg = keys.ES256
 	}
-	return s.keys.sign(alg, "at+jwt", claims)
+	return s.keys.Sign(alg, "at+jwt", claims)
 }
 
 func (s *tokenStrategy) ValidateAccessToken(_ context.Context, r fosite.Requester, _ string) error {

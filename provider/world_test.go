@@ -19,7 +19,9 @@ import (
 
 	"keyway/adapter"
 	"keyway/provider"
+	"keyway/provider/client"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/pages"
 	"keyway/provider/store"
 	"keyway/provider/store/storetest"
@@ -135,7 +137,7 @@ func newWorld(t *testing.T, dsn string, change ...func(*provider.Options)) *worl
 // firstKeys are made once in a test run: an RSA key takes longer than most tests.
 var firstKeys struct {
 	sync.Mutex
-	keys []provider.KeyRecord
+	keys []keys.Record
 }
 
 func (w *world) seedKeys(t *testing.T) {
@@ -149,7 +151,7 @@ func (w *world) seedKeys(t *testing.T) {
 		require.NoError(t, err)
 		return
 	}
-	require.NoError(t, w.store.UpdateKeys(t.Context(), func([]provider.KeyRecord) ([]provider.KeyRecord, error) {
+	require.NoError(t, w.store.UpdateKeys(t.Context(), func([]keys.Record) ([]keys.Record, error) {
 		keys := slices.Clone(firstKeys.keys)
 		for i := range keys {
 			keys[i].CreatedAt, keys[i].ActiveAt = w.clock.Now(), w.clock.Now()
@@ -215,7 +217,7 @@ func (w *world) seedClients(t *testing.T) {
 		{ID: legacyID, AuthMethod: provider.AuthAdapter, GrantTypes: []string{"password"}, System: "faveo"},
 	} {
 		if c.AuthMethod == provider.AuthSecretBasic || c.AuthMethod == provider.AuthSecretPost {
-			secret, hash := provider.NewClientSecret()
+			secret, hash := client.NewSecret()
 			w.secrets[c.ID], c.SecretHashes = secret, []string{hash}
 		}
 		require.NoError(t, w.SaveClient(t.Context(), &c))
@@ -303,7 +305,7 @@ func (w *world) session(t *testing.T, client string, scopes ...string) (refresh,
 	return w.sessionOf(t, client, s, scopes...)
 }
 
-func (w *world) sessionOf(t *testing.T, client string, s *provider.Session, scopes ...string) (refresh, grant string) {
+func (w *world) sessionOf(t *testing.T, id string, s *provider.Session, scopes ...string) (refresh, grant string) {
 	t.Helper()
 	if len(scopes) == 0 {
 		scopes = []string{"openid", "email", "offline_access", "read"}
@@ -311,13 +313,13 @@ func (w *world) sessionOf(t *testing.T, client string, s *provider.Session, scop
 	now := w.clock.Now()
 	stored, err := s.Encode()
 	require.NoError(t, err)
-	refresh, _ = provider.NewClientSecret()
+	refresh, _ = client.NewSecret()
 	grant = "grant-" + refresh[:20]
 	expires := now.Add(30 * 24 * time.Hour)
 	require.NoError(t, w.store.Issue(t.Context(), &provider.Issue{
 		GrantID: grant,
 		NewGrant: &provider.GrantRecord{
-			ID: grant, ClientID: client, Subject: w.alice, Origin: "authorization_code", Scopes: scopes,
+			ID: grant, ClientID: id, Subject: w.alice, Origin: "authorization_code", Scopes: scopes,
 			Session: stored, AuthTime: now, CreatedAt: now, ExpiresAt: expires,
 		},
 		Tokens: []provider.TokenRecord{{

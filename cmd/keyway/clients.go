@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"keyway/provider"
+	"keyway/provider/client"
 	"keyway/provider/identity"
 )
 
@@ -29,38 +30,38 @@ func clientsAdd(file *string) *cobra.Command {
 		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect",
 		Args:    oneArg("CLIENT-ID"),
 	}
-	client := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
+	added := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
 	f := c.Flags()
-	f.StringVar(&client.Name, "name", "", "what people are shown")
-	f.StringSliceVar(&client.GrantTypes, "grant", []string{"client_credentials"}, "the grants it may use: client_credentials, refresh_token, authorization_code")
-	f.StringSliceVar(&client.Scopes, "scope", nil, "the scopes it may ask for")
-	f.StringSliceVar(&client.Audience, "audience", nil, "the audiences it may ask for")
-	f.StringSliceVar(&client.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
-	f.BoolVar(&client.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
-	f.BoolVar(&client.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
+	f.StringVar(&added.Name, "name", "", "what people are shown")
+	f.StringSliceVar(&added.GrantTypes, "grant", []string{"client_credentials"}, "the grants it may use: client_credentials, refresh_token, authorization_code")
+	f.StringSliceVar(&added.Scopes, "scope", nil, "the scopes it may ask for")
+	f.StringSliceVar(&added.Audience, "audience", nil, "the audiences it may ask for")
+	f.StringSliceVar(&added.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
+	f.BoolVar(&added.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
+	f.BoolVar(&added.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
 	public := f.Bool("public", false, "it cannot keep a secret: none is made")
 	jwt := f.Bool("jwt", false, "its access tokens are JWTs (RFC 9068) instead of opaque")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		client.ID = args[0]
-		if err := checkNewClient(client, *public); err != nil {
+		added.ID = args[0]
+		if err := checkNewClient(added, *public); err != nil {
 			return usageError{err}
 		}
 		if *jwt {
-			client.AccessTokenFormat = provider.FormatATJWT
+			added.AccessTokenFormat = provider.FormatATJWT
 		}
 		secret := ""
 		switch {
 		case *public:
-			client.AuthMethod = provider.AuthNone
+			added.AuthMethod = provider.AuthNone
 		default:
 			var hash string
-			secret, hash = provider.NewClientSecret()
-			client.SecretHashes = []string{hash}
+			secret, hash = client.NewSecret()
+			added.SecretHashes = []string{hash}
 		}
-		if err := client.Check(); err != nil {
+		if err := added.Check(); err != nil {
 			return usageError{err}
 		}
-		return withStore(cmd, *file, func(ctx context.Context, p *program) error { return p.addClient(ctx, cmd, client, secret) })
+		return withStore(cmd, *file, func(ctx context.Context, p *program) error { return p.addClient(ctx, cmd, added, secret) })
 	}
 	return c
 }

@@ -10,6 +10,7 @@ import (
 
 	"keyway/config"
 	"keyway/provider"
+	"keyway/provider/client"
 	"keyway/provider/identity"
 )
 
@@ -93,7 +94,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		Scopes: c.Scopes, Audience: c.Audience, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AccessTokenFormat: provider.TokenFormat(c.AccessTokenFormat),
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
-		AccessLifetime: provider.Duration(c.AccessLifetime), RefreshLifetime: provider.Duration(c.RefreshLifetime),
+		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),
 		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
 	for _, grant := range c.GrantTypes {
@@ -102,7 +103,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		}
 	}
 	if secret := c.Secret.Reveal(); secret != "" {
-		out.SecretHashes = []string{provider.HashClientSecret(secret)}
+		out.SecretHashes = []string{client.HashSecret(secret)}
 	}
 	if c.JWKS != "" {
 		keys, err := readLimited(c.JWKS, maxJWKS)

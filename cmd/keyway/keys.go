@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
+	"keyway/provider/keys"
 
-	"keyway/provider"
+	"github.com/spf13/cobra"
 )
 
 func keysCommand() *cobra.Command {
@@ -64,7 +64,7 @@ func keysRotate(file *string) *cobra.Command {
 	format := outputFlag(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		return withStore(cmd, *file, func(ctx context.Context, p *program) error {
-			if err := provider.RotateKeys(ctx, p.store, provider.KeyPolicy{RotateEvery: p.cfg.Tokens.KeyRotation}, time.Now()); err != nil {
+			if err := keys.Rotate(ctx, p.store, keys.Policy{RotateEvery: p.cfg.Tokens.KeyRotation}, time.Now()); err != nil {
 				return fmt.Errorf("rotating the keys: %w", err)
 			}
 			return p.printKeys(ctx, cmd, *format)

@@ -19,6 +19,7 @@ import (
 	"keyway/config"
 	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/store"
 )
 
@@ -220,6 +221,6 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 		},
-		Keys: provider.KeyPolicy{RotateEvery: t.KeyRotation},
+		Keys: keys.Policy{RotateEvery: t.KeyRotation},
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 )
 
 // keysLease is the row of lease whose version counts the changes of the signing
@@ -18,20 +18,20 @@ const keysLease = "signing_keys"
 
 func sealBinding(kid string) string { return "signing_key|" + kid }
 
-// ListKeys implements [provider.KeyStorage]. The keys come in the order of their
+// ListKeys implements [keys.Storage]. The keys come in the order of their
 // creation.
-func (s *Store) ListKeys(ctx context.Context) ([]provider.KeyRecord, error) {
+func (s *Store) ListKeys(ctx context.Context) ([]keys.Record, error) {
 	rctx, cancel, run := s.backend.read(ctx)
 	defer cancel()
 	return s.listKeys(rctx, &session{run: run})
 }
 
-func (s *Store) listKeys(ctx context.Context, from *session) ([]provider.KeyRecord, error) {
-	var keys []provider.KeyRecord
+func (s *Store) listKeys(ctx context.Context, from *session) ([]keys.Record, error) {
+	var all []keys.Record
 	err := from.rows(ctx, `SELECT kid, algorithm, state, sealed, created_at, active_at, retired_at, expires_at
 		FROM signing_key`, nil, func(scan scanFunc) error {
 		var (
-			k                                 provider.KeyRecord
+			k                                 keys.Record
 			sealed                            []byte
 			created, active, retired, expires int64
 		)
@@ -41,26 +41,26 @@ func (s *Store) listKeys(ctx context.Context, from *session) ([]provider.KeyReco
 		}
 		k.CreatedAt, k.ActiveAt, k.RetiredAt, k.ExpiresAt = instant(created), instant(active), instant(retired), instant(expires)
 		k.PrivateJWK, err = s.seal.open(sealed, sealBinding(k.KID))
-		keys = append(keys, k)
+		all = append(all, k)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(keys, func(a, b provider.KeyRecord) int {
+	slices.SortFunc(all, func(a, b keys.Record) int {
 		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 			return c
 		}
 		return strings.Compare(a.KID, b.KID)
 	})
-	return keys, nil
+	return all, nil
 }
 
-// UpdateKeys implements [provider.KeyStorage]. Making an RSA key takes most of a
+// UpdateKeys implements [keys.Storage]. Making an RSA key takes most of a
 // second, so change runs outside the transaction, and its result is stored only if
 // the keys are still those it was given; otherwise it runs again with the new ones.
 // An error of change is returned as it is.
-func (s *Store) UpdateKeys(ctx context.Context, change func([]provider.KeyRecord) ([]provider.KeyRecord, error)) error {
+func (s *Store) UpdateKeys(ctx context.Context, change func([]keys.Record) ([]keys.Record, error)) error {
 	select {
 	case s.keys <- struct{}{}:
 		defer func() { <-s.keys }()
@@ -80,7 +80,7 @@ func (s *Store) UpdateKeys(ctx context.Context, change func([]provider.KeyRecord
 
 var errKeysMoved = fmt.Errorf("the signing keys were changed meanwhile: %w", identity.ErrConflict)
 
-func (s *Store) updateKeysOnce(ctx context.Context, change func([]provider.KeyRecord) ([]provider.KeyRecord, error)) error {
+func (s *Store) updateKeysOnce(ctx context.Context, change func([]keys.Record) ([]keys.Record, error)) error {
 	var version int64
 	err := s.readRow(ctx, `SELECT version FROM lease WHERE name = $1`, []any{keysLease}, &version)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
@@ -117,7 +117,7 @@ func (s *Store) updateKeysOnce(ctx context.Context, change func([]provider.KeyRe
 	})
 }
 
-func replaceKeys(ctx context.Context, tx *session, keys []provider.KeyRecord, sealed [][]byte) error {
+func replaceKeys(ctx context.Context, tx *session, keys []keys.Record, sealed [][]byte) error {
 	if _, err := tx.exec(ctx, `DELETE FROM signing_key`); err != nil {
 		return err
 	}

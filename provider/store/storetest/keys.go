@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"keyway/provider"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/store"
 )
 
@@ -25,49 +25,49 @@ func keyChecks() []check {
 	}
 }
 
-func addKey(kid string) func([]provider.KeyRecord) ([]provider.KeyRecord, error) {
-	return func(now []provider.KeyRecord) ([]provider.KeyRecord, error) {
-		return append(now, provider.KeyRecord{KID: kid, PrivateJWK: []byte(`{"kty":"EC"}`), CreatedAt: noon()}), nil
+func addKey(kid string) func([]keys.Record) ([]keys.Record, error) {
+	return func(now []keys.Record) ([]keys.Record, error) {
+		return append(now, keys.Record{KID: kid, PrivateJWK: []byte(`{"kty":"EC"}`), CreatedAt: noon()}), nil
 	}
 }
 
 func everyKeyField(t *testing.T, f *fixture) {
-	var k provider.KeyRecord
+	var k keys.Record
 	fill(t, &k)
-	require.NoError(t, f.UpdateKeys(t.Context(), func(now []provider.KeyRecord) ([]provider.KeyRecord, error) {
+	require.NoError(t, f.UpdateKeys(t.Context(), func(now []keys.Record) ([]keys.Record, error) {
 		require.Empty(t, now)
-		return []provider.KeyRecord{k}, nil
+		return []keys.Record{k}, nil
 	}))
-	keys, err := f.ListKeys(t.Context())
+	stored, err := f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, cmp.Diff([]provider.KeyRecord{k}, keys))
+	require.Empty(t, cmp.Diff([]keys.Record{k}, stored))
 
 	require.NoError(t, f.UpdateKeys(t.Context(), addKey("second")))
-	keys, err = f.ListKeys(t.Context())
+	stored, err = f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "second", keys[0].KID, "the oldest first")
-	require.Len(t, keys, 2)
-	require.NoError(t, f.UpdateKeys(t.Context(), func(now []provider.KeyRecord) ([]provider.KeyRecord, error) {
+	require.Equal(t, "second", stored[0].KID, "the oldest first")
+	require.Len(t, stored, 2)
+	require.NoError(t, f.UpdateKeys(t.Context(), func(now []keys.Record) ([]keys.Record, error) {
 		return now[:1], nil
 	}))
-	keys, err = f.ListKeys(t.Context())
+	stored, err = f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Len(t, keys, 1)
+	require.Len(t, stored, 1)
 }
 
 func keyChangeFails(t *testing.T, f *fixture) {
 	require.NoError(t, f.UpdateKeys(t.Context(), addKey("one")))
 	wrong := errors.New("no entropy")
-	require.ErrorIs(t, f.UpdateKeys(t.Context(), func([]provider.KeyRecord) ([]provider.KeyRecord, error) {
+	require.ErrorIs(t, f.UpdateKeys(t.Context(), func([]keys.Record) ([]keys.Record, error) {
 		return nil, wrong
 	}), wrong)
-	require.NoError(t, f.UpdateKeys(t.Context(), func(now []provider.KeyRecord) ([]provider.KeyRecord, error) {
+	require.NoError(t, f.UpdateKeys(t.Context(), func(now []keys.Record) ([]keys.Record, error) {
 		return now, nil
 	}))
 	require.Error(t, f.UpdateKeys(t.Context(), addKey("one")), "the same kid twice")
-	keys, err := f.ListKeys(t.Context())
+	stored, err := f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Len(t, keys, 1)
+	require.Len(t, stored, 1)
 }
 
 func keyRace(t *testing.T, f *fixture) {
@@ -77,9 +77,9 @@ func keyRace(t *testing.T, f *fixture) {
 	}) {
 		require.NoError(t, err)
 	}
-	keys, err := f.ListKeys(t.Context())
+	stored, err := f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Len(t, keys, 50)
+	require.Len(t, stored, 50)
 }
 
 func wrongSealKey(t *testing.T, f *fixture) {
@@ -89,9 +89,9 @@ func wrongSealKey(t *testing.T, f *fixture) {
 	require.ErrorContains(t, err, "the configured secret is not the one")
 	require.Equal(t, identity.ReasonInternal, identity.ReasonOf(err))
 	require.Error(t, other.UpdateKeys(t.Context(), addKey("two")), "and does not overwrite what it cannot read")
-	keys, err := f.ListKeys(t.Context())
+	stored, err := f.ListKeys(t.Context())
 	require.NoError(t, err)
-	require.Len(t, keys, 1)
+	require.Len(t, stored, 1)
 }
 
 func noSealKey(t *testing.T, f *fixture) {

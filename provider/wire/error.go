@@ -1,4 +1,4 @@
-package provider
+package wire
 
 import (
 	"context"
@@ -7,15 +7,13 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
-	"keyway/provider/pages"
 )
 
-// wireError is an error as an OAuth endpoint answers it (RFC 6749, section
+// Error is an error as an OAuth endpoint answers it (RFC 6749, section
 // 5.2; RFC 6750, section 3.1). Cause is for the log only.
-type wireError struct {
+type Error struct {
 	Status      int
 	Code        string
 	Description string
@@ -25,12 +23,15 @@ type wireError struct {
 	Cause       error
 }
 
-func (e *wireError) Error() string { return e.Code }
+// Error is the code.
+func (e *Error) Error() string { return e.Code }
 
-func (e *wireError) Unwrap() error { return e.Cause }
+// Unwrap is the cause, for the log.
+func (e *Error) Unwrap() error { return e.Cause }
 
-func badRequest(description string) *wireError {
-	return &wireError{Status: http.StatusBadRequest, Code: "invalid_request", Description: description}
+// BadRequest is invalid_request with a text of its own.
+func BadRequest(description string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: description}
 }
 
 // retryAfter is what a client is asked to wait while we are unavailable, in seconds.
@@ -71,8 +72,8 @@ var rfcCodes = map[string]string{
 	"token_claim": "invalid_grant", "request_forbidden": "access_denied", "error": "server_error",
 }
 
-// outage marks an error of storage as such: whatever is not an answer of it.
-func outage(err error) error {
+// Outage marks an error of storage as such: whatever is not an answer of it.
+func Outage(err error) error {
 	var f *identity.Failure
 	if err == nil || errors.Is(err, identity.ErrNotFound) || errors.Is(err, identity.ErrConflict) || errors.As(err, &f) {
 		return err
@@ -80,56 +81,63 @@ func outage(err error) error {
 	return identity.Fail(identity.ReasonUnavailable, err)
 }
 
-// toWire decides what of err a client may learn. What made us unable to
+// From decides what of err a client may learn. What made us unable to
 // judge comes first: it must never look like a judgement.
-func toWire(err error) *wireError {
+func From(err error) *Error {
 	var f *identity.Failure
-	var w *wireError
-	var rfc *fosite.RFC6749Error
+	var w *Error
+	var rfc engineError
 	switch {
 	case errors.As(err, &f):
 		return failureToWire(f, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return wireOf("temporarily_unavailable", err)
+		return Of("temporarily_unavailable", err)
 	case errors.As(err, &w):
 		return w
 	case errors.As(err, &rfc):
-		return fositeToWire(rfc, err)
+		return engineToWire(rfc, err)
 	}
-	return wireOf("server_error", err)
+	return Of("server_error", err)
 }
 
-func failureToWire(f *identity.Failure, err error) *wireError {
+func failureToWire(f *identity.Failure, err error) *Error {
 	switch f.Reason {
 	case identity.ReasonUnavailable, identity.ReasonRateLimited:
-		return wireOf("temporarily_unavailable", err)
+		return Of("temporarily_unavailable", err)
 	case identity.ReasonInternal:
-		return wireOf("server_error", err)
+		return Of("server_error", err)
 	case identity.ReasonInvalidClient:
-		return wireOf("invalid_client", err)
+		return Of("invalid_client", err)
 	case identity.ReasonInvalidRequest:
-		return wireOf("invalid_request", err)
+		return Of("invalid_request", err)
 	case identity.ReasonInvalidToken, identity.ReasonExpiredToken:
-		return wireOf("invalid_token", err)
+		return Of("invalid_token", err)
 	default: // who exists, is locked or disabled is nobody's business
-		return wireOf("invalid_grant", err)
+		return Of("invalid_grant", err)
 	}
 }
 
-func fositeToWire(rfc *fosite.RFC6749Error, err error) *wireError {
-	code := rfc.ErrorField
+// engineError is an error of the engine, whose text is its code.
+type engineError interface {
+	error
+	StatusCode() int
+	Debug() string
+}
+
+func engineToWire(rfc engineError, err error) *Error {
+	code := rfc.Error()
 	if known, ok := rfcCodes[code]; ok {
 		code = known
 	}
-	if _, ok := descriptions[code]; !ok || rfc.CodeField >= http.StatusInternalServerError {
+	if _, ok := descriptions[code]; !ok || rfc.StatusCode() >= http.StatusInternalServerError {
 		code = "server_error"
 	}
-	return wireOf(code, err)
+	return Of(code, err)
 }
 
-// wireOf returns the error that code stands for, with its usual status.
-func wireOf(code string, cause error) *wireError {
-	e := &wireError{Status: http.StatusBadRequest, Code: code, Description: descriptions[code], Cause: cause}
+// Of returns the error that code stands for, with its usual status.
+func Of(code string, cause error) *Error {
+	e := &Error{Status: http.StatusBadRequest, Code: code, Description: descriptions[code], Cause: cause}
 	switch code {
 	case "invalid_client":
 		e.Status, e.Challenge = http.StatusUnauthorized, basicChallenge
@@ -147,18 +155,13 @@ func wireOf(code string, cause error) *wireError {
 	return e
 }
 
-// writeError is the one place that writes an OAuth error.
-func writeError(c *gin.Context, e *wireError) {
+// Write is the one place that writes an OAuth error.
+func Write(c *gin.Context, e *Error) {
 	h := c.Writer.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
-	if e.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", retryAfter)
-	}
-	if e.Allow != "" {
-		h.Set("Allow", e.Allow)
-	}
-	description := plain(e.Description)
+	e.Headers(h)
+	description := Plain(e.Description)
 	if e.Challenge != "" {
 		challenge := e.Challenge
 		if challenge == "Bearer" && !e.Bare {
@@ -171,27 +174,24 @@ func writeError(c *gin.Context, e *wireError) {
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	writeJSON(c, e.Status, map[string]string{"error": e.Code, "error_description": description})
+	WriteJSON(c, e.Status, map[string]string{"error": e.Code, "error_description": description})
 }
 
-// writeErrorPage is the one place that writes an error for people. It tells
-// nothing but the code and the request's id.
-func (p *Provider) writeErrorPage(c *gin.Context, e *wireError) {
-	h := c.Writer.Header()
+// Headers sets those of an error that do not depend on how it is told.
+func (e *Error) Headers(h http.Header) {
 	if e.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
 	}
 	if e.Allow != "" {
 		h.Set("Allow", e.Allow)
 	}
-	err := p.options.Pages.Render(c, e.Status, &pages.ErrorPage{Code: e.Code, RequestID: c.GetString(requestIDKey)})
-	if err != nil {
-		writeError(c, wireOf("server_error", err))
-	}
 }
 
-// plain keeps what error_description may hold (RFC 6749, section 5.2).
-func plain(s string) string {
+// Describe is the text that leaves with a code, "" where there is none.
+func Describe(code string) string { return Plain(descriptions[code]) }
+
+// Plain keeps what error_description may hold (RFC 6749, section 5.2).
+func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' || r == '\'' {
 			return -1
@@ -200,9 +200,9 @@ func plain(s string) string {
 	}, s)
 }
 
-// causeText is what the log says of err: the first text in the chain that is
+// CauseText is what the log says of err: the first text in the chain that is
 // more than the code that went out.
-func causeText(err error) string {
+func CauseText(err error) string {
 	text := err.Error()
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		if s := e.Error(); s != "" && descriptions[s] == "" && rfcCodes[s] == "" {
@@ -212,8 +212,8 @@ func causeText(err error) string {
 	return text
 }
 
-// asFailure is err for callers in process, who branch on its reason.
-func asFailure(err error) error {
+// AsFailure is err for callers in process, who branch on its reason.
+func AsFailure(err error) error {
 	var f *identity.Failure
 	if err == nil {
 		return nil
@@ -221,7 +221,7 @@ func asFailure(err error) error {
 	if errors.As(err, &f) {
 		return f
 	}
-	switch w := toWire(err); w.Code {
+	switch w := From(err); w.Code {
 	case "invalid_request":
 		return identity.Fail(identity.ReasonInvalidRequest, err)
 	case "invalid_client", "unauthorized_client":

@@ -1,4 +1,4 @@
-package provider
+package keys
 
 import (
 	"context"
@@ -26,18 +26,18 @@ import (
 
 // rotation is one step of the keys of all algorithms.
 type rotation struct {
-	policy KeyPolicy
+	policy Policy
 	now    time.Time
-	force  bool                 // activate the next key now
-	ask    bool                 // publish a next key now
-	spare  bool                 // publish a next key now, for when the active one has lived its life
-	fresh  map[string]KeyRecord // by algorithm: generated beforehand, used where one is needed
+	force  bool              // activate the next key now
+	ask    bool              // publish a next key now
+	spare  bool              // publish a next key now, for when the active one has lived its life
+	fresh  map[string]Record // by algorithm: generated beforehand, used where one is needed
 }
 
 // plan tells for which algorithms step would need a fresh key.
-func (r rotation) plan(keys []KeyRecord) []string {
+func (r rotation) plan(keys []Record) []string {
 	var algs []string
-	for _, alg := range signingAlgs() {
+	for _, alg := range Algorithms() {
 		active, next := stateOf(keys, alg)
 		if active == nil && next == nil || next == nil && (r.force || r.ask || r.spare || r.due(active)) {
 			algs = append(algs, alg)
@@ -47,49 +47,49 @@ func (r rotation) plan(keys []KeyRecord) []string {
 }
 
 // due reports whether the successor of active has to be published.
-func (r rotation) due(active *KeyRecord) bool {
+func (r rotation) due(active *Record) bool {
 	return active != nil && !r.now.Before(active.ActiveAt.Add(r.policy.RotateEvery-r.policy.PublishAhead))
 }
 
 // step returns the keys as they shall be from now on. It is a function of the
 // stored keys, so that replicas which do it at once agree.
-func (r rotation) step(keys []KeyRecord) []KeyRecord {
-	keys = slices.DeleteFunc(slices.Clone(keys), func(k KeyRecord) bool {
-		return k.State == KeyRetired && !k.ExpiresAt.IsZero() && !r.now.Before(k.ExpiresAt)
+func (r rotation) step(keys []Record) []Record {
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k Record) bool {
+		return k.State == Retired && !k.ExpiresAt.IsZero() && !r.now.Before(k.ExpiresAt)
 	})
 	for _, alg := range r.plan(keys) {
 		k, ok := r.fresh[alg]
 		if !ok {
 			continue
 		}
-		k.State, k.CreatedAt, k.ActiveAt = KeyNext, r.now, r.now.Add(r.policy.PublishAhead)
+		k.State, k.CreatedAt, k.ActiveAt = Next, r.now, r.now.Add(r.policy.PublishAhead)
 		if r.spare {
 			k.ActiveAt = r.now.Add(r.policy.RotateEvery)
 		}
 		keys = append(keys, k)
 	}
-	for _, alg := range signingAlgs() {
+	for _, alg := range Algorithms() {
 		active, next := stateOf(keys, alg)
 		if next == nil || active != nil && !r.force && r.now.Before(next.ActiveAt) {
 			continue
 		}
 		if active != nil {
-			active.State, active.RetiredAt, active.ExpiresAt = KeyRetired, r.now, r.now.Add(r.policy.KeepRetired)
+			active.State, active.RetiredAt, active.ExpiresAt = Retired, r.now, r.now.Add(r.policy.KeepRetired)
 		}
-		next.State, next.ActiveAt = KeyActive, r.now
+		next.State, next.ActiveAt = Active, r.now
 	}
 	return keys
 }
 
 // stateOf returns the active and the next key of an algorithm, nil where there
 // is none. They point into keys.
-func stateOf(keys []KeyRecord, alg string) (active, next *KeyRecord) {
+func stateOf(keys []Record, alg string) (active, next *Record) {
 	for i := range keys {
 		switch k := &keys[i]; {
 		case k.Algorithm != alg:
-		case k.State == KeyActive:
+		case k.State == Active:
 			active = k
-		case k.State == KeyNext:
+		case k.State == Next:
 			next = k
 		}
 	}
@@ -97,63 +97,65 @@ func stateOf(keys []KeyRecord, alg string) (active, next *KeyRecord) {
 }
 
 // differs reports whether step would change anything.
-func (r rotation) differs(keys []KeyRecord) bool {
+func (r rotation) differs(keys []Record) bool {
 	if r.force || len(r.plan(keys)) > 0 {
 		return true
 	}
 	after := r.step(keys)
-	return !slices.EqualFunc(keys, after, func(a, b KeyRecord) bool { return a.KID == b.KID && a.State == b.State })
+	return !slices.EqualFunc(keys, after, func(a, b Record) bool { return a.KID == b.KID && a.State == b.State })
 }
 
 // generateKey makes a signing key.
-func generateKey(alg string) (KeyRecord, error) {
+func generateKey(alg string) (Record, error) {
 	var key crypto.Signer
 	var err error
 	switch alg {
-	case algRS256:
+	case RS256:
 		key, err = rsa.GenerateKey(rand.Reader, rsaBits)
-	case algES256:
+	case ES256:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	default:
 		err = fmt.Errorf("algorithm %q is not known", alg)
 	}
 	if err != nil {
-		return KeyRecord{}, err
+		return Record{}, err
 	}
 	kid := secret.ID()
 	jwk, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: alg, Use: "sig"})
 	if err != nil {
-		return KeyRecord{}, errors.New("encode a signing key")
+		return Record{}, errors.New("encode a signing key")
 	}
-	return KeyRecord{KID: kid, Algorithm: alg, PrivateJWK: jwk}, nil
+	return Record{KID: kid, Algorithm: alg, PrivateJWK: jwk}, nil
 }
 
 // apply does the step on what is stored and returns the keys as they are now.
 // It generates outside of the transaction, which may not be held for the time
 // an RSA key takes.
-func (r rotation) apply(ctx context.Context, s KeyStorage) ([]KeyRecord, error) {
+func (r rotation) apply(ctx context.Context, s Storage) ([]Record, error) {
 	records, err := s.ListKeys(ctx)
 	if err != nil || !r.differs(records) {
 		return records, err
 	}
-	r.fresh = map[string]KeyRecord{}
+	r.fresh = map[string]Record{}
 	for _, alg := range r.plan(records) {
 		if r.fresh[alg], err = generateKey(alg); err != nil {
 			return nil, err
 		}
 	}
-	err = s.UpdateKeys(ctx, func(now []KeyRecord) ([]KeyRecord, error) {
+	err = s.UpdateKeys(ctx, func(now []Record) ([]Record, error) {
 		records = r.step(now)
 		return records, nil
 	})
 	return records, err
 }
 
-// RotateKeys makes the next signing keys the active ones at once and publishes
+// Rotate makes the next signing keys the active ones at once and publishes
 // further ones. Where no next key was published for longer than the key set is
 // cached, relying parties may refuse new tokens for as long as they cache it.
-func RotateKeys(ctx context.Context, s KeyStorage, policy KeyPolicy, now time.Time) error {
-	policy.complete()
+func Rotate(ctx context.Context, s Storage, policy Policy, now time.Time) error {
+	if err := policy.Complete(); err != nil {
+		return err
+	}
 	if _, err := (rotation{policy: policy, now: now, force: true}).apply(ctx, s); err != nil {
 		return err
 	}
@@ -161,15 +163,23 @@ func RotateKeys(ctx context.Context, s KeyStorage, policy KeyPolicy, now time.Ti
 	return err
 }
 
-// reloadKeys reads the keys and does what is due: at the first start it makes
-// them, later it rotates them.
-func (p *Provider) reloadKeys(ctx context.Context, r rotation) error {
-	r.policy, r.now = p.options.Keys, p.options.Now()
-	records, err := r.apply(ctx, p.options.Storage)
+// Source is where a [Ring] has its keys from.
+type Source struct {
+	Storage Storage
+	Policy  Policy // complete
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Reload reads the keys and does what is due: at the first start it makes
+// them, later it rotates them. With ask, the next keys are published now, to
+// become active after [Policy.PublishAhead].
+func (k *Ring) Reload(ctx context.Context, from *Source, ask bool) error {
+	records, err := rotation{policy: from.Policy, now: from.Now(), ask: ask}.apply(ctx, from.Storage)
 	if err != nil {
 		return err
 	}
-	old := p.keys.current()
+	old := k.current()
 	if old.same(records) {
 		return nil
 	}
@@ -177,24 +187,11 @@ func (p *Provider) reloadKeys(ctx context.Context, r rotation) error {
 	if err != nil {
 		return err
 	}
-	p.keys.set.Store(set)
-	for alg, k := range set.active {
-		if old == nil || old.active[alg] != k {
-			p.options.Log.LogAttrs(ctx, slog.LevelInfo, "signing key is active", slog.String("kid", k.kid), slog.String("alg", alg))
+	k.set.Store(set)
+	for alg, key := range set.active {
+		if old == nil || old.active[alg] != key {
+			from.Log.LogAttrs(ctx, slog.LevelInfo, "signing key is active", slog.String("kid", key.kid), slog.String("alg", alg))
 		}
 	}
 	return nil
-}
-
-// Rotate is [RotateKeys] with now; without it, the next keys are published and
-// become active after [KeyPolicy.PublishAhead]. This replica follows at once,
-// others within [KeyPolicy.Reload].
-func (p *Provider) Rotate(ctx context.Context, now bool) error {
-	if !now {
-		return p.reloadKeys(ctx, rotation{ask: true})
-	}
-	if err := RotateKeys(ctx, p.options.Storage, p.options.Keys, p.options.Now()); err != nil {
-		return err
-	}
-	return p.reloadKeys(ctx, rotation{})
 }

@@ -1,0 +1,83 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"keyway/provider/keys"
+	"keyway/provider/redirect"
+)
+
+// Check reports everything about c that could not work.
+func (c *Client) Check() error {
+	all := append(c.checkAuth(), c.checkGrants()...)
+	if !ValidID(c.ID) {
+		all = append(all, errors.New("client_id must be 1 to 255 visible ASCII characters"))
+	}
+	if f := c.AccessTokenFormat; f != "" && f != FormatOpaque && f != FormatATJWT {
+		all = append(all, fmt.Errorf("access_token_format %q: must be %s or %s", f, FormatOpaque, FormatATJWT))
+	}
+	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg} {
+		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
+			all = append(all, fmt.Errorf("signing algorithm %q: must be %s or %s", alg, keys.RS256, keys.ES256))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("client %q: %w", c.ID, errors.Join(all...))
+}
+
+func (c *Client) checkAuth() []error {
+	switch c.AuthMethod {
+	case AuthSecretBasic, AuthSecretPost:
+		if len(c.SecretHashes) == 0 {
+			return []error{fmt.Errorf("%s needs a secret", c.AuthMethod)}
+		}
+	case AuthPrivateKeyJWT:
+		set, err := c.KeySet()
+		if err != nil {
+			return []error{err}
+		}
+		if set == nil || len(set.Keys) == 0 {
+			return []error{errors.New("private_key_jwt needs jwks with at least one key")}
+		}
+	case AuthNone, AuthAdapter:
+	default:
+		return []error{fmt.Errorf("token_endpoint_auth_method %q is not known", c.AuthMethod)}
+	}
+	return nil
+}
+
+func (c *Client) checkGrants() []error {
+	var all []error
+	for _, g := range c.GrantTypes {
+		switch {
+		case g == GrantPassword && !c.Internal():
+			all = append(all, errors.New("only the client of a legacy system may use the password grant"))
+		case g == GrantClientCredentials && (c.Public() || c.Internal()):
+			all = append(all, errors.New("client_credentials needs a client that authenticates"))
+		case !slices.Contains([]string{GrantClientCredentials, GrantRefresh, GrantPassword, GrantCode}, g):
+			all = append(all, fmt.Errorf("grant type %q is not known", g))
+		}
+	}
+	for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
+		if err := redirect.Check(uri); err != nil {
+			all = append(all, fmt.Errorf("redirect URI %q: %w", uri, err))
+		}
+	}
+	for _, s := range c.Scopes {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' }) {
+			all = append(all, fmt.Errorf("scope %q is not a scope token (RFC 6749, section 3.3)", s))
+		}
+	}
+	return all
+}
+
+// ValidID reports whether id can be one of a client: visible ASCII, at most
+// 255 characters.
+func ValidID(id string) bool {
+	return id != "" && len(id) <= 255 && !strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r > 0x7e })
+}

@@ -1,0 +1,3 @@
+// Package client is the OAuth clients of the provider: what is known of one,
+// and what about one could not work.
+package client
