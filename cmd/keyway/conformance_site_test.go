@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +37,14 @@ type site struct {
 	log     *output
 	roots   *x509.CertPool
 	key     *ecdsa.PrivateKey // of the client signer
-	mode    string            // the response_mode that every request asks for; "" for none
+	ledger
+	mode string // the response_mode that every request asks for; "" for none
+}
+
+// ledger is every secret that went over the wire, and what it was.
+type ledger struct {
+	mu      *sync.Mutex
+	secrets map[string]string
 }
 
 // The secrets and addresses of the site's clients.
@@ -87,7 +95,7 @@ func startSite(t *testing.T, more string) *site {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &site{
-		URL: "https://" + l.Addr().String(), Dir: t.TempDir(), log: &output{},
+		URL: "https://" + l.Addr().String(), Dir: t.TempDir(), log: &output{}, ledger: ledger{&sync.Mutex{}, map[string]string{}},
 		clock: &clock{now: time.Now().UTC().Truncate(time.Second)},
 	}
 	s.write(t, "users.jsonl", strings.TrimSpace(strings.ReplaceAll(sitePeople, "PASSWORD", sitePassword)))

@@ -12,4 +12,12 @@ func TestConformance(t *testing.T) {
 	t.Run("Basic OP", func(t *testing.T) { basicRows(t, s); againRows(t, s) })
 	t.Run("Form Post OP", func(t *testing.T) { basicRows(t, &posted); againRows(t, &posted); formPostRows(t, &posted) })
 	t.Run("Logout OP", func(t *testing.T) { logoutRows(t, s) })
+	t.Run("Attacks", func(t *testing.T) {
+		redirectAttacks(t, s)
+		codeAttacks(t, s)
+		signatureAttacks(t, s)
+		pageAttacks(t, s)
+		fositeRows(t, s)
+		leakRows(t, s)
+	})
 }

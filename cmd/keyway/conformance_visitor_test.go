@@ -23,7 +23,8 @@ type visitor struct {
 	*testing.T
 	site *site
 	http *http.Client
-	at   string // the URL that was asked last
+	at   string         // the URL that was asked last
+	set  []*http.Cookie // what the site set, the oldest first
 }
 
 func (s *site) visitor(t *testing.T) *visitor {
@@ -58,7 +59,9 @@ func (v *visitor) send(method, target string, form url.Values, head ...string) s
 	for i := 0; i+1 < len(head); i += 2 {
 		req.Header.Set(head[i], head[i+1])
 	}
+	v.site.mu.Lock()
 	v.at = target
+	v.site.mu.Unlock()
 	resp, err := v.http.Do(req)
 	require.NoError(v, err)
 	defer resp.Body.Close() //nolint:errcheck // only read from
@@ -66,7 +69,28 @@ func (v *visitor) send(method, target string, form url.Values, head ...string) s
 	require.NoError(v, err)
 	a := seen{status: resp.StatusCode, header: resp.Header, body: string(body)}
 	_ = json.Unmarshal(body, &a.object)
+	v.remember(req, resp, a)
 	return a
+}
+
+// remember keeps the cookies, and every secret that went over the wire.
+func (v *visitor) remember(req *http.Request, resp *http.Response, a seen) {
+	v.site.mu.Lock()
+	defer v.site.mu.Unlock()
+	for _, c := range resp.Cookies() {
+		if c.MaxAge >= 0 {
+			v.set = append(v.set, c)
+			v.site.secrets[c.Value] = req.URL.Path + " " + c.Name
+		}
+	}
+	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
+		if token := a.text(name); token != "" && a.status == http.StatusOK {
+			v.site.secrets[token] = name
+		}
+	}
+	if to, err := resp.Location(); err == nil && to.Query().Get("code") != "" {
+		v.site.secrets[to.Query().Get("code")] = "code"
+	}
 }
 
 func (v *visitor) get(target string) seen {
