@@ -112,6 +112,21 @@ func (h *Hasher) renewable(c Credential, s stored, password string) bool {
 	return !upToDate && bytes.IndexByte(p, 0) < 0 && (s.blind == nil || !s.blind(p))
 }
 
+// Replace returns c with the hash of another password, as [Local] makes them. Errors
+// are [*Failure].
+func (h *Hasher) Replace(ctx context.Context, c Credential, password string) (Credential, error) {
+	var next *Credential
+	if len(password) <= MaxPassword {
+		if full := h.pool.run(ctx, func() { next = h.renew(c, password) }); full != nil {
+			return Credential{}, full
+		}
+	}
+	if next == nil {
+		return Credential{}, Failf(ReasonInternal, "password could not be hashed")
+	}
+	return *next, nil
+}
+
 // renew returns c with a new hash, or nil if there is none to be had. An ossn
 // credential stays one: all passwords that OSSN takes for the same go on being
 // the same.
