@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -36,7 +38,7 @@ type site struct {
 	clock   *clock
 	log     *output
 	roots   *x509.CertPool
-	key     *ecdsa.PrivateKey // of the client signer
+	keys    map[string]any // of the client signer, by algorithm
 	ledger
 	mode string // the response_mode that every request asks for; "" for none
 }
@@ -141,9 +143,25 @@ func (s *site) makeKeys(t *testing.T) {
 	s.write(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
 	s.roots = x509.NewCertPool()
 	require.True(t, s.roots.AppendCertsFromPEM(certificate))
-	s.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.makeClientKeys(t)
+}
+
+// makeClientKeys makes the keys of the client signer, one for each algorithm
+// that a client may sign with.
+func (s *site) makeClientKeys(t *testing.T) {
+	t.Helper()
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: "signer-1", Algorithm: "ES256", Use: "sig"}}}
+	prime, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	s.keys = map[string]any{"ES256": curve, "RS256": prime, "PS256": prime, "EdDSA": edwards}
+	var set jose.JSONWebKeySet
+	for alg, key := range s.keys {
+		private := jose.JSONWebKey{Key: key, KeyID: "signer-" + alg, Algorithm: alg, Use: "sig"}
+		set.Keys = append(set.Keys, private.Public())
+	}
 	public, err := json.Marshal(set)
 	require.NoError(t, err)
 	s.write(t, "signer.json", string(public))
@@ -152,11 +170,17 @@ func (s *site) makeKeys(t *testing.T) {
 // sign makes a JWT of the client signer.
 func (s *site) sign(t *testing.T, typ string, claims map[string]any) string {
 	t.Helper()
-	options := (&jose.SignerOptions{}).WithHeader("kid", "signer-1")
+	return s.signWith(t, "ES256", typ, claims)
+}
+
+func (s *site) signWith(t *testing.T, alg, typ string, claims map[string]any) string { //nolint:revive // a JWT has that many parts
+	t.Helper()
+	options := (&jose.SignerOptions{}).WithHeader("kid", "signer-"+alg)
 	if typ != "" {
 		options.WithType(jose.ContentType(typ))
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: s.key}, options)
+	require.Contains(t, s.keys, alg, "the client has no key for it")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: s.keys[alg]}, options)
 	require.NoError(t, err)
 	payload, err := json.Marshal(claims)
 	require.NoError(t, err)

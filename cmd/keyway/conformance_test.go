@@ -9,6 +9,7 @@ func TestConformance(t *testing.T) {
 	posted := *s
 	posted.mode = "form_post"
 	t.Run("Config OP", func(t *testing.T) { configRows(t, s) })
+	t.Run("Truth", func(t *testing.T) { truthRows(t, s) })
 	t.Run("Basic OP", func(t *testing.T) { basicRows(t, s); againRows(t, s) })
 	t.Run("Form Post OP", func(t *testing.T) { basicRows(t, &posted); againRows(t, &posted); formPostRows(t, &posted) })
 	t.Run("Logout OP", func(t *testing.T) { logoutRows(t, s) })
