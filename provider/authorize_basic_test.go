@@ -68,7 +68,9 @@ func TestBasicOP(t *testing.T) {
 		b := w.newBrowser()
 		wantReply(t, b.get(ask("web", "response_type", "-")), "invalid_request")
 		for _, other := range []string{"token", "id_token", "code id_token", "none"} {
-			wantReply(t, b.get(ask("web", "response_type", other)), "unsupported_response_type")
+			a := b.get(ask("web", "response_type", other))
+			wantReply(t, a, "unsupported_response_type")
+			require.Equal(t, strings.Contains(other, "token"), strings.Contains(a.header.Get("Location"), "#"), "RFC 6749, section 4.2.2.1")
 		}
 	})
 	t.Run("userinfo", func(t *testing.T) {
@@ -125,7 +127,7 @@ func TestBasicOP(t *testing.T) {
 	})
 	t.Run("request object, request_uri", func(t *testing.T) {
 		b := w.newBrowser()
-		wantReply(t, b.get(ask("web", "request", "eyJhbGciOiJub25lIn0.e30.")), "request_not_supported")
+		wantReply(t, b.get(ask("web", "request", "eyJhbGciOiJub25lIn0.e30.")), "invalid_request_object")
 		wantReply(t, b.get(ask("web", "request_uri", "https://127.0.0.1/x")), "request_uri_not_supported")
 		wantReply(t, b.get(ask("web", "registration", "{}")), "registration_not_supported")
 	})
@@ -307,6 +309,6 @@ func TestResponseModes(t *testing.T) {
 		}
 	})
 	t.Run("an unknown one is refused", func(t *testing.T) {
-		wantReply(t, b.get(ask("web", "response_mode", "jwt")), "invalid_request")
+		wantReply(t, b.get(ask("web", "response_mode", "web_message")), "invalid_request")
 	})
 }

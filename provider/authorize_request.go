@@ -2,252 +2,146 @@ package provider
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
 
-	"keyway/provider/claims"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
-	"keyway/provider/redirect"
+	"keyway/provider/request"
+	"keyway/provider/requestobject"
 	"keyway/provider/wire"
 )
 
-// Limits of an authorization request, in bytes.
-const (
-	maxAuthorization = 16 << 10
-	maxState         = 4 << 10
-	maxNonce         = 1 << 10
-)
-
-// The values of response_mode, and those of prompt.
-const (
-	modeQuery    = "query"
-	modeFragment = "fragment"
-	modeFormPost = "form_post"
-
-	promptNone    = "none"
-	promptLogin   = "login"
-	promptConsent = "consent"
-	promptSelect  = "select_account"
-)
-
-func responseModes() []string { return []string{modeQuery, modeFragment, modeFormPost} }
-
-func prompts() []string { return []string{promptNone, promptLogin, promptConsent, promptSelect} }
-
 // pageACR is the one authentication context of the login page.
 const pageACR = "urn:keyway:password"
+
+// offer is what authorization requests are judged by.
+func (p *Provider) offer() request.Offer {
+	return request.Offer{
+		Prompts:     []string{request.PromptNone, request.PromptLogin, request.PromptConsent, request.PromptSelect},
+		DetailTypes: p.options.DetailTypes, ACR: pageACR,
+	}
+}
 
 // authorization is an authorization request (RFC 6749, section 4.1.1; OpenID
 // Connect Core 1.0, section 3.1.2.1) that was judged by all that it says
 // itself.
 type authorization struct {
-	client   *fositeClient
-	values   url.Values
-	returnTo string // where the answer goes
-	mode     string
-	scopes   []string
-	audience []string
-	prompt   []string
-	maxAge   time.Duration // negative: any age will do
-	subject  string        // who must be signed in; "" for anybody
-	// What the parameter claims names for the ID token and for userinfo.
-	idClaims, userClaims []string
+	*request.Request
+	client *fositeClient
 }
 
-// replyError is an error that goes back to the client (RFC 6749, section
-// 4.1.2.1).
-type replyError struct {
-	code  string
-	cause error
-}
+func reply(code, cause string) error { return request.Refuse(code, cause) }
 
-func (e *replyError) Error() string { return e.code }
-
-func (e *replyError) Unwrap() error { return e.cause }
-
-func reply(code, cause string) error { return &replyError{code: code, cause: errors.New(cause)} }
-
-// parseAuthorization reads a request. Where it returns a [*replyError], it
-// returns enough of the request to answer; every other error is for the
-// person at the browser, who must not be sent anywhere.
-func (p *Provider) parseAuthorization(ctx context.Context, query string) (*authorization, error) {
-	if len(query) > maxAuthorization {
-		return nil, &wire.Error{Status: http.StatusRequestURITooLong, Code: "invalid_request", Description: "The request is too long."}
+// readAuthorization reads a request as a browser brings it. Where it returns a
+// [*request.Error], it returns enough of the request to answer; every other
+// error is for the person at the browser, who must not be sent anywhere.
+func (p *Provider) readAuthorization(ctx context.Context, query string) (*authorization, error) {
+	values, formErr := request.Read(query)
+	if values == nil {
+		return nil, formErr
 	}
-	values, formErr := wire.ParseForm(query)
-	if formErr != nil {
-		var err error
-		if values, err = url.ParseQuery(query); err != nil {
-			return nil, formErr
-		}
-		for _, name := range []string{"client_id", "redirect_uri"} {
-			if len(values[name]) != 1 {
-				return nil, formErr
-			}
-		}
-	}
-	a := &authorization{values: values, maxAge: -1}
-	if err := p.findReturn(ctx, a); err != nil {
+	client, err := p.authorizingClient(ctx, values)
+	if err != nil {
 		return nil, err
 	}
 	if formErr != nil {
-		if len(values["state"]) != 1 {
-			values.Del("state")
-		}
-		values.Del("response_mode")
-		a.mode = modeQuery
-		return a, &replyError{code: "invalid_request", cause: formErr}
+		return turnAway(client, values, &request.Error{Code: "invalid_request", Cause: formErr})
 	}
-	for _, judge := range []func(context.Context, *authorization) error{
-		judgeMode, judgeShape, judgePKCE, judgeScopes, judgePrompt, p.judgeHint, judgeClaims,
-	} {
-		if err := judge(ctx, a); err != nil {
-			return a, err
-		}
+	carried, err := p.expand(ctx, client, values)
+	var refused *request.Error
+	if errors.As(err, &refused) {
+		return turnAway(client, values, refused)
 	}
-	return a, nil
-}
-
-// findReturn finds the client and where its answer goes. Until that is known
-// to be the client's, nobody is redirected.
-func (p *Provider) findReturn(ctx context.Context, a *authorization) error {
-	client, err := p.liveClient(ctx, a.values.Get("client_id"))
-	switch {
-	case errors.Is(err, identity.ErrNotFound), err == nil && client.Internal():
-		return &wire.Error{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
-	case err != nil:
-		return err
-	}
-	a.client = client
-	asked := a.values.Get("redirect_uri")
-	switch {
-	case asked != "" && redirect.Match(client.RedirectURIs, asked):
-		a.returnTo = asked
-	case asked == "" && len(client.RedirectURIs) == 1 && !contains(strings.Fields(a.values.Get("scope")), scopeOpenID):
-		a.returnTo = client.RedirectURIs[0] // RFC 6749, section 3.1.2.3
-	default:
-		return &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
-	}
-	return nil
-}
-
-func judgeMode(_ context.Context, a *authorization) error {
-	a.mode = modeQuery
-	switch mode := a.values.Get("response_mode"); {
-	case mode == "":
-	case !contains(responseModes(), mode):
-		return reply("invalid_request", "response_mode is not supported")
-	case mode == modeFormPost && !strings.HasPrefix(a.returnTo, "https://") && !strings.HasPrefix(a.returnTo, "http://"):
-		return reply("invalid_request", "response_mode form_post needs an http or https redirect_uri")
-	default:
-		a.mode = mode
-	}
-	return nil
-}
-
-// judgeShape refuses by name what is not supported, rather than half ignore it.
-func judgeShape(_ context.Context, a *authorization) error {
-	v := a.values
-	responseType := v.Get("response_type")
-	switch {
-	case v.Get("request") != "": // an empty parameter is none (RFC 6749, section 3.1)
-		return reply("request_not_supported", "request objects are not supported")
-	case v.Get("request_uri") != "":
-		return reply("request_uri_not_supported", "request objects are not supported")
-	case v.Get("registration") != "":
-		return reply("registration_not_supported", "self-issued clients are not supported")
-	case responseType == "":
-		return reply("invalid_request", "response_type is missing")
-	case responseType != "code":
-		return reply("unsupported_response_type", "response_type is not code")
-	case !a.client.mayUse(grantCode):
-		return reply("unauthorized_client", "the client may not use authorization codes")
-	case len(v.Get("state")) > maxState:
-		v.Del("state")
-		return reply("invalid_request", "state is too long")
-	case len(v.Get("nonce")) > maxNonce:
-		return reply("invalid_request", "nonce is too long")
-	}
-	return nil
-}
-
-// judgePKCE demands a challenge of everybody (RFC 9700, section 2.1.1).
-func judgePKCE(_ context.Context, a *authorization) error {
-	challenge := a.values.Get("code_challenge")
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
-	switch {
-	case challenge == "":
-		return reply("invalid_request", "code_challenge is missing")
-	case a.values.Get("code_challenge_method") != pkceS256:
-		return reply("invalid_request", "code_challenge_method is not S256")
-	case err != nil || len(sum) != len(Hash{}):
-		return reply("invalid_request", "code_challenge is not the base64url of a SHA-256")
-	}
-	return nil
-}
-
-// judgeScopes grants what the client may ask for, or, when it asks for
-// nothing, all of that but offline access.
-func judgeScopes(_ context.Context, a *authorization) error {
-	asked := strings.Fields(a.values.Get("scope"))
-	if len(asked) == 0 {
-		asked = slices.DeleteFunc(slices.Clone(a.client.Scopes), func(s string) bool { return s == scopeOffline })
-	}
-	for _, s := range asked {
-		switch {
-		case !contains(a.client.Scopes, s):
-			return reply("invalid_scope", "a scope is not one of the client's")
-		case s == scopeOffline && !a.client.mayUse(grantRefresh), contains(a.scopes, s):
-		default:
-			a.scopes = append(a.scopes, s)
-		}
-	}
-	a.audience = a.client.Audience
-	if targets := slices.Concat(a.values["resource"], a.values["audience"]); len(targets) > 0 {
-		if a.audience = targets; slices.ContainsFunc(targets, func(t string) bool { return !contains(a.client.Audience, t) }) {
-			return reply("invalid_target", "a resource is not one of the client's")
-		}
-	}
-	return nil
-}
-
-func judgePrompt(_ context.Context, a *authorization) error {
-	a.prompt = strings.Fields(a.values.Get("prompt"))
-	for _, v := range a.prompt {
-		if !contains(prompts(), v) || v == promptNone && len(a.prompt) > 1 {
-			return reply("invalid_request", "prompt is unknown or contradicts itself")
-		}
-	}
-	if a.values.Get("max_age") == "" {
-		return nil
-	}
-	seconds, err := strconv.ParseUint(a.values.Get("max_age"), 10, 31)
 	if err != nil {
-		return reply("invalid_request", "max_age is not a number of seconds")
+		return nil, err
 	}
-	a.maxAge = time.Duration(seconds) * time.Second
-	return nil
+	return p.judge(client, carried)
 }
 
-func (p *Provider) judgeHint(_ context.Context, a *authorization) error {
-	hint := a.values.Get("id_token_hint")
+// turnAway refuses a request before it is judged.
+func turnAway(client *fositeClient, values url.Values, err *request.Error) (*authorization, error) {
+	returnTo, ok := request.Return(client.Client, values)
+	if !ok {
+		return nil, wire.Of(err.Code, err.Cause)
+	}
+	return &authorization{Request: request.Answerable(values, returnTo), client: client}, err
+}
+
+// authorizingClient finds the client of a request.
+func (p *Provider) authorizingClient(ctx context.Context, values url.Values) (*fositeClient, error) {
+	client, err := p.liveClient(ctx, values.Get("client_id"))
+	if errors.Is(err, identity.ErrNotFound) || err == nil && client.Internal() {
+		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "unknown_client", Cause: errors.New("client is unknown, disabled or internal")}
+	}
+	return client, err
+}
+
+// expand returns the parameters that the client carries elsewhere than in the
+// query. A URI that leads elsewhere is never followed.
+func (p *Provider) expand(ctx context.Context, client *fositeClient, values url.Values) (url.Values, error) {
+	switch {
+	case values.Has("request_uri"):
+		return nil, reply("request_uri_not_supported", "request_uri is not ours")
+	case client.RequirePushed:
+		return nil, reply("invalid_request", "the client has to push its requests")
+	}
+	return p.openObject(ctx, client, values)
+}
+
+// openObject verifies a request object (RFC 9101), which replaces what is
+// beside it.
+func (p *Provider) openObject(ctx context.Context, client *fositeClient, values url.Values) (url.Values, error) {
+	object := values.Get("request")
+	switch {
+	case object == "" && client.RequireRequestObject:
+		return nil, reply("invalid_request", "the client has to sign its requests")
+	case object == "":
+		return values, request.CheckSize(values, request.MaxPlain)
+	}
+	set, err := p.clientKeys(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := requestobject.Parse(object, requestobject.Expected{
+		Keys: set, Algorithm: client.RequestObjectAlg, Client: client.ID, Issuer: p.options.Issuer, Now: p.options.Now(),
+	})
+	if err != nil {
+		return nil, &request.Error{Code: "invalid_request_object", Cause: err}
+	}
+	return request.Replace(values, signed)
+}
+
+// judge judges parameters that are all there.
+func (p *Provider) judge(client *fositeClient, values url.Values) (*authorization, error) {
+	returnTo, ok := request.Return(client.Client, values)
+	if !ok {
+		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
+	}
+	r, err := request.Judge(client.Client, returnTo, values, p.offer())
+	a := &authorization{Request: r, client: client}
+	if err == nil {
+		err = p.judgeHint(a)
+	}
+	return a, err
+}
+
+func (p *Provider) judgeHint(a *authorization) error {
+	hint := a.Values.Get("id_token_hint")
 	if hint == "" {
 		return nil
 	}
 	said, err := p.readHint(hint)
-	if err != nil {
-		return &replyError{code: "invalid_request", cause: err}
+	switch {
+	case err != nil:
+		return &request.Error{Code: "invalid_request", Cause: err}
+	case a.Subject != "" && a.Subject != said.subject:
+		return reply("invalid_request", "the subject that is asked for contradicts itself")
 	}
-	a.subject = said.subject
+	a.Subject = said.subject
 	return nil
 }
 
@@ -283,42 +177,6 @@ func (p *Provider) readHint(hint string) (hintClaims, error) {
 	return h, nil
 }
 
-// judgeClaims reads the parameter claims. A client learns of no claim that it
-// could not also ask for by a scope.
-func judgeClaims(_ context.Context, a *authorization) error {
-	if !contains(a.scopes, scopeOpenID) {
-		return nil
-	}
-	asked, err := claims.Parse(a.values.Get("claims"))
-	if err != nil {
-		return &replyError{code: "invalid_request", cause: err}
-	}
-	a.idClaims, a.userClaims = claims.Allowed(asked.IDToken, a.client.Scopes), claims.Allowed(asked.Userinfo, a.client.Scopes)
-	subject, err := asked.Subject()
-	switch {
-	case err != nil, subject != "" && a.subject != "" && a.subject != subject:
-		return reply("invalid_request", "the subject that is asked for contradicts itself")
-	case subject != "":
-		a.subject = subject
-	}
-	if !asked.Accepts(pageACR) {
-		return reply("unmet_authentication_requirements", "an essential acr is not one of ours")
-	}
-	return nil
-}
-
-// consented are the scopes that the person is asked about: those that are
-// granted, and those that single claims are of.
-func (a *authorization) consented() []string {
-	all := slices.Clone(a.scopes)
-	for _, name := range slices.Concat(a.idClaims, a.userClaims) {
-		if s := claims.ScopeOf(name); !contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
 // visit is what the pages say of the request.
 func (a *authorization) visit() pages.Visit {
 	if a == nil {
@@ -328,5 +186,5 @@ func (a *authorization) visit() pages.Visit {
 	if name == "" {
 		name = a.client.ID
 	}
-	return pages.Visit{Locales: a.values.Get("ui_locales"), ClientName: name, RedirectURI: a.returnTo}
+	return pages.Visit{Locales: a.Values.Get("ui_locales"), ClientName: name, RedirectURI: a.ReturnTo}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -223,5 +224,13 @@ func (p *Provider) request(ctx context.Context, i *Interaction) (*authorization,
 	if i.Query == "" {
 		return nil, nil
 	}
-	return p.parseAuthorization(ctx, i.Query)
+	values, err := url.ParseQuery(i.Query)
+	if err != nil {
+		return nil, err
+	}
+	client, err := p.authorizingClient(ctx, values)
+	if err != nil {
+		return nil, err
+	}
+	return p.judge(client, values)
 }

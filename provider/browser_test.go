@@ -171,6 +171,10 @@ func returned(t *testing.T, a answer) url.Values {
 	require.NoError(t, err)
 	require.NotEqual(t, "id.example.com", to.Host)
 	values := to.Query()
+	if to.Fragment != "" {
+		values, err = url.ParseQuery(to.Fragment)
+		require.NoError(t, err)
+	}
 	require.Equal(t, issuer, values.Get("iss"), "RFC 9207")
 	return values
 }

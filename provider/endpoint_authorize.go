@@ -7,14 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
-	"keyway/provider/redirect"
+	"keyway/provider/request"
+	"keyway/provider/response"
 	"keyway/provider/wire"
 )
 
@@ -51,8 +51,7 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 	if q := c.Request.URL.Query(); q.Has("interaction") && !q.Has("client_id") {
 		return p.resume(c, q.Get("interaction"))
 	}
-	query := c.Request.URL.RawQuery
-	a, err := p.parseAuthorization(c.Request.Context(), query)
+	a, err := p.readAuthorization(c.Request.Context(), c.Request.URL.RawQuery)
 	if err != nil {
 		return p.refuse(c, a, err)
 	}
@@ -67,12 +66,12 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 		return p.refuse(c, a, err)
 	case next == stepDone:
 		return p.authorize(c, a, s, nil)
-	case contains(a.prompt, promptNone) && next == stepConsent:
+	case a.Asks(request.PromptNone) && next == stepConsent:
 		return p.refuse(c, a, reply("consent_required", "prompt is none and consent is missing"))
-	case contains(a.prompt, promptNone):
+	case a.Asks(request.PromptNone):
 		return p.refuse(c, a, reply("login_required", "prompt is none and nobody fit is signed in"))
 	}
-	id, err := p.beginInteraction(c, query)
+	id, err := p.beginInteraction(c, a.Values.Encode())
 	if err != nil {
 		return err
 	}
@@ -87,7 +86,7 @@ func (p *Provider) postedToQuery(c *gin.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if len(values) > maxAuthorization {
+	if len(values) > request.MaxQuery {
 		return &wire.Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
 	}
 	parsed, err := url.ParseQuery(values)
@@ -142,13 +141,13 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	}
 	own := i != nil && i.Subject == s.Subject // what is stored is theirs
 	signedIn := own && !i.SignedIn.IsZero()
-	if a.subject != "" && a.subject != s.Subject {
+	if a.Subject != "" && a.Subject != s.Subject {
 		if i != nil && !i.SignedIn.IsZero() {
 			return stepDone, reply("login_required", "somebody else signed in")
 		}
 		return stepLogin, nil
 	}
-	if !signedIn && (contains(a.prompt, promptLogin) || contains(a.prompt, promptSelect) || a.stale(s.AuthTime, p.options.Now())) {
+	if !signedIn && (a.Asks(request.PromptLogin) || a.Asks(request.PromptSelect) || a.Stale(s.AuthTime, p.options.Now())) {
 		return stepLogin, nil
 	}
 	switch {
@@ -156,11 +155,13 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 		return stepDone, reply("access_denied", "the person refused")
 	case own && i.Decision == decisionAllow:
 		return stepDone, nil
-	case contains(a.prompt, promptConsent):
+	case a.Asks(request.PromptConsent):
 		return stepConsent, nil
 	case a.client.SkipConsent:
 		return stepDone, nil
-	case a.client.Public() && !strings.HasPrefix(a.returnTo, "https://"):
+	case len(a.Details) > 0:
+		return stepConsent, nil // what they say is allowed once, and not for good
+	case a.client.Public() && !strings.HasPrefix(a.ReturnTo, "https://"):
 		// Anybody on the machine can listen there: what was allowed once was
 		// perhaps allowed to somebody else (RFC 8252, section 8.6).
 		return stepConsent, nil
@@ -172,15 +173,10 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	case err != nil:
 		return stepDone, wire.Outage(err)
 	}
-	if _, ok := narrowed(given.Scopes, a.consented()); !ok {
+	if _, ok := narrowed(given.Scopes, a.Consented()); !ok {
 		return stepConsent, nil
 	}
 	return stepDone, nil
-}
-
-// stale reports whether the sign-in is older than max_age.
-func (a *authorization) stale(authTime, now time.Time) bool {
-	return a.maxAge >= 0 && now.Sub(authTime) > a.maxAge || a.maxAge == 0
 }
 
 // authorize makes the code and sends it. Everything is written in one
@@ -200,7 +196,7 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 	if i != nil {
 		u.issue.Interaction = &i.Hash
 		if i.Decision == decisionAllow {
-			u.issue.Consent = &Consent{Subject: s.Subject, ClientID: a.client.ID, Scopes: a.consented(), GivenAt: p.options.Now()}
+			u.issue.Consent = &Consent{Subject: s.Subject, ClientID: a.client.ID, Scopes: a.Consented(), GivenAt: p.options.Now()}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -218,21 +214,21 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 // makeCode lets fosite make the code, of a request that is put together here.
 func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSession) (string, error) {
 	ar := fosite.NewAuthorizeRequest()
-	to, err := url.Parse(a.returnTo)
+	to, err := url.Parse(a.ReturnTo)
 	if err != nil {
 		return "", err
 	}
-	ar.Client, ar.RedirectURI, ar.ResponseTypes, ar.State = a.client, to, fosite.Arguments{"code"}, a.values.Get("state")
-	ar.RequestedScope, ar.GrantedScope = a.scopes, a.scopes
-	ar.RequestedAudience, ar.GrantedAudience = a.audience, a.audience
+	ar.Client, ar.RedirectURI, ar.ResponseTypes, ar.State = a.client, to, fosite.Arguments{"code"}, a.Values.Get("state")
+	ar.RequestedScope, ar.GrantedScope = a.Scopes, a.Scopes
+	ar.RequestedAudience, ar.GrantedAudience = a.Audience, a.Audience
 	ar.Form = url.Values{
-		"redirect_uri": a.values["redirect_uri"], "code_challenge": a.values["code_challenge"], "code_challenge_method": {pkceS256},
+		"redirect_uri": a.Values["redirect_uri"], "code_challenge": a.Values["code_challenge"], "code_challenge_method": {pkceS256},
 	}
 	session := p.newSession(a.client)
 	session.SetSubject(s.Subject)
 	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
-	session.Nonce, session.Requested = a.values.Get("nonce"), p.options.Now().Unix()
-	session.IDClaims, session.UserClaims = a.idClaims, a.userClaims
+	session.Nonce, session.Requested = a.Values.Get("nonce"), p.options.Now().Unix()
+	session.IDClaims, session.UserClaims, session.Details = a.IDClaims, a.UserClaims, a.Details
 	response, err := p.fosite.NewAuthorizeResponse(ctx, ar, session)
 	if err != nil {
 		return "", err
@@ -242,7 +238,7 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 
 // refuseIn is refuse for a request whose interaction ends with that.
 func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, err error) error {
-	var r *replyError
+	var r *request.Error
 	if i != nil && errors.As(err, &r) {
 		ended := p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
 		if errors.Is(ended, identity.ErrNotFound) {
@@ -257,37 +253,41 @@ func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, er
 
 // refuse tells the client, where err is for it, and else the person.
 func (p *Provider) refuse(c *gin.Context, a *authorization, err error) error {
-	var r *replyError
+	var r *request.Error
 	if a == nil || !errors.As(err, &r) {
 		return err
 	}
 	c.Set(wire.LogClient, a.client.ID)
-	c.Set(wire.LogRefusal, r.code)
-	return p.answer(c, a, url.Values{"error": {r.code}, "error_description": {wire.Describe(r.code)}})
+	c.Set(wire.LogRefusal, r.Code)
+	return p.answer(c, a, url.Values{"error": {r.Code}, "error_description": {wire.Describe(r.Code)}})
 }
 
-// answer is the authorization response, which names its issuer (RFC 9207).
+// answer is the authorization response, which names its issuer (RFC 9207; JARM,
+// section 2.1).
 func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) error {
-	values.Set("iss", p.options.Issuer)
-	if state := a.values.Get("state"); state != "" {
+	if state := a.Values.Get("state"); state != "" {
 		values.Set("state", state)
+	}
+	values.Set("iss", p.options.Issuer)
+	if a.Mode.Signed {
+		signed, err := p.keys.Sign(a.client.answerAlg(), "JWT", response.Claims(values, p.options.Issuer, a.client.ID, p.options.Now()))
+		if err != nil {
+			return err
+		}
+		values = url.Values{"response": {signed}}
 	}
 	wire.NoStore(c)
 	c.Header("Referrer-Policy", "no-referrer")
-	switch a.mode {
-	case modeFormPost:
-		page := &pages.FormPostPage{Visit: a.visit(), Action: a.returnTo}
-		for name := range values {
-			page.Fields = append(page.Fields, pages.Field{Name: name, Value: values.Get(name)})
-		}
-		slices.SortFunc(page.Fields, func(x, y pages.Field) int { return strings.Compare(x.Name, y.Name) })
-		return p.options.Pages.Render(c, http.StatusOK, page)
-	case modeFragment:
-		seeOther(c, a.returnTo+"#"+values.Encode())
-	default:
-		seeOther(c, redirect.WithQuery(a.returnTo, values))
+	if a.Mode.Way != response.FormPost {
+		seeOther(c, a.Mode.Way.Location(a.ReturnTo, values))
+		return nil
 	}
-	return nil
+	page := &pages.FormPostPage{Visit: a.visit(), Action: a.ReturnTo}
+	for name := range values {
+		page.Fields = append(page.Fields, pages.Field{Name: name, Value: values.Get(name)})
+	}
+	slices.SortFunc(page.Fields, func(x, y pages.Field) int { return strings.Compare(x.Name, y.Name) })
+	return p.options.Pages.Render(c, http.StatusOK, page)
 }
 
 // seeOther sends the browser to a URI as it is registered; the framework would

@@ -10,6 +10,8 @@ import (
 	"keyway/provider/assertion"
 	"keyway/provider/claims"
 	"keyway/provider/keys"
+	"keyway/provider/requestobject"
+	"keyway/provider/response"
 	"keyway/provider/wire"
 )
 
@@ -29,6 +31,9 @@ type metadata struct {
 	ResponseModes             []string `json:"response_modes_supported"`
 	GrantTypes                []string `json:"grant_types_supported"`
 	Prompts                   []string `json:"prompt_values_supported"`
+	AnswerAlgs                []string `json:"authorization_signing_alg_values_supported"` // JARM, section 3
+	RequestObjectAlgs         []string `json:"request_object_signing_alg_values_supported"`
+	DetailTypes               []string `json:"authorization_details_types_supported,omitempty"`
 	ChallengeMethods          []string `json:"code_challenge_methods_supported"`
 	ACRs                      []string `json:"acr_values_supported"`
 	Locales                   []string `json:"ui_locales_supported"`
@@ -59,8 +64,10 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	body, err := json.Marshal(metadata{
 		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
-		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: responseModes(), GrantTypes: grantTypes(),
-		Prompts: prompts(), ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
+		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
+		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),
+		RequestParameter: true, RequestObjectAlgs: requestobject.Algorithms(), DetailTypes: p.options.DetailTypes,
+		ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
 		IDTokenAlgs: keys.Algorithms(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),

@@ -7,24 +7,26 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/details"
 	"keyway/provider/identity"
 	"keyway/provider/wire"
 )
 
 // introspection is an answer to an active token (RFC 7662, section 2.2).
 type introspection struct {
-	Active    bool     `json:"active"`
-	Scope     string   `json:"scope,omitempty"`
-	ClientID  string   `json:"client_id,omitempty"`
-	TokenType string   `json:"token_type,omitempty"` // of access tokens only
-	Expires   int64    `json:"exp,omitempty"`
-	IssuedAt  int64    `json:"iat,omitempty"`
-	Subject   string   `json:"sub,omitempty"`
-	Audience  []string `json:"aud,omitempty"`
-	Issuer    string   `json:"iss,omitempty"`
-	AuthTime  int64    `json:"auth_time,omitempty"`
-	ACR       string   `json:"acr,omitempty"`
-	AMR       []string `json:"amr,omitempty"`
+	Active    bool         `json:"active"`
+	Scope     string       `json:"scope,omitempty"`
+	ClientID  string       `json:"client_id,omitempty"`
+	TokenType string       `json:"token_type,omitempty"` // of access tokens only
+	Expires   int64        `json:"exp,omitempty"`
+	IssuedAt  int64        `json:"iat,omitempty"`
+	Subject   string       `json:"sub,omitempty"`
+	Audience  []string     `json:"aud,omitempty"`
+	Issuer    string       `json:"iss,omitempty"`
+	AuthTime  int64        `json:"auth_time,omitempty"`
+	ACR       string       `json:"acr,omitempty"`
+	AMR       []string     `json:"amr,omitempty"`
+	Details   details.List `json:"authorization_details,omitempty"` // RFC 9396, section 9.2
 }
 
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
@@ -83,7 +85,7 @@ func (p *Provider) describe(st *StoredToken) (*introspection, error) {
 		Active: true, Scope: strings.Join(st.scopes(), " "), ClientID: st.Grant.ClientID,
 		Expires: st.Token.ExpiresAt.Unix(), IssuedAt: st.Token.IssuedAt.Unix(),
 		Subject: st.Grant.Subject, Audience: st.Grant.Audience, Issuer: p.options.Issuer,
-		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR,
+		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Details: s.Details,
 	}
 	if st.Grant.Subject == "" {
 		a.Subject = st.Grant.ClientID

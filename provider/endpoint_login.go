@@ -9,8 +9,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/details"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
+	"keyway/provider/request"
 	"keyway/provider/wire"
 )
 
@@ -38,8 +40,8 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 	}
 	page := &pages.LoginPage{Again: s != nil}
 	if a != nil {
-		page.Username = a.values.Get("login_hint")
-		if page.Username == "" && !contains(a.prompt, promptSelect) {
+		page.Username = a.Values.Get("login_hint")
+		if page.Username == "" && !a.Asks(request.PromptSelect) {
 			if page.Username, err = p.usernameOf(c.Request.Context(), a, s); err != nil {
 				return err
 			}
@@ -70,7 +72,7 @@ func (p *Provider) open(c *gin.Context, id string) (string, *Interaction, *autho
 		return "", nil, nil, err
 	}
 	a, err := p.request(c.Request.Context(), i)
-	var r *replyError
+	var r *request.Error
 	if errors.As(err, &r) {
 		p.send(c, pathAuthorize, id)
 		return "", nil, nil, nil
@@ -80,7 +82,7 @@ func (p *Provider) open(c *gin.Context, id string) (string, *Interaction, *autho
 
 // usernameOf is who is expected to sign in anew.
 func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserSession) (string, error) {
-	if s == nil || a.subject != "" && a.subject != s.Subject {
+	if s == nil || a.Subject != "" && a.Subject != s.Subject {
 		return "", nil
 	}
 	u, err := p.options.Users.FindUser(ctx, s.Subject)
@@ -204,9 +206,22 @@ func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSessi
 		return err
 	}
 	return p.options.Pages.Render(c, http.StatusOK, &pages.ConsentPage{
-		Visit: a.visit(), User: user, Scopes: a.consented(),
+		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: shownDetails(a.Details),
 		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
 	})
+}
+
+// shownDetails are authorization details as the page shows them.
+func shownDetails(list details.List) []pages.Detail {
+	var all []pages.Detail
+	for _, item := range list.Items() {
+		d := pages.Detail{Type: item.Type}
+		for _, l := range item.Lines {
+			d.Lines = append(d.Lines, pages.Line(l))
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 // decide stores what the person at the page decided; everything that is not

@@ -12,6 +12,7 @@ import (
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
+	"keyway/provider/request"
 	"keyway/provider/wire"
 )
 
@@ -75,7 +76,7 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 // logoutByPost makes a GET of what another site posted, as [Provider.postedToQuery].
 func (p *Provider) logoutByPost(c *gin.Context, values url.Values) error {
 	query := values.Encode()
-	if len(query) > maxAuthorization {
+	if len(query) > request.MaxQuery {
 		return &wire.Error{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Description: "The body is too large."}
 	}
 	c.Redirect(http.StatusSeeOther, p.url(pathLogout)+"?"+query)

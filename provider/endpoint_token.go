@@ -19,6 +19,7 @@ type tokenResponse struct {
 	Scope        any    `json:"scope,omitempty"`
 	RefreshToken any    `json:"refresh_token,omitempty"`
 	IDToken      any    `json:"id_token,omitempty"`
+	Details      any    `json:"authorization_details,omitempty"` // RFC 9396, section 7
 }
 
 func grantTypes() []string { return []string{grantCode, grantClientCredentials, grantRefresh} }
@@ -55,6 +56,7 @@ func (p *Provider) serveToken(c *gin.Context) error {
 	wire.WriteJSON(c, http.StatusOK, tokenResponse{
 		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: response.GetExtra("expires_in"),
 		Scope: nonEmpty(response.GetExtra("scope")), RefreshToken: response.GetExtra("refresh_token"), IDToken: response.GetExtra("id_token"),
+		Details: response.GetExtra("authorization_details"),
 	})
 	return nil
 }
@@ -89,5 +91,8 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 		}
 	}
 	p.applyPolicy(ar, u)
+	if err := p.judgeDetails(ar, client); err != nil {
+		return nil, err
+	}
 	return p.respond(ctx, ar, u)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/claims"
+	"keyway/provider/keys"
 )
 
 // The scopes that the code names.
@@ -83,6 +84,14 @@ func (c *fositeClient) GetEffectiveLifespan(_ fosite.GrantType, t fosite.TokenTy
 
 func (c *fositeClient) lifetime(t fosite.TokenType) time.Duration {
 	return c.GetEffectiveLifespan("", t, 0)
+}
+
+// answerAlg is what signed authorization responses are signed with.
+func (c *fositeClient) answerAlg() string {
+	if c.ResponseAlg == "" {
+		return keys.RS256
+	}
+	return c.ResponseAlg
 }
 
 // mayUse is exact where fosite ignores case.

@@ -38,7 +38,7 @@ func (p *Provider) compose() {
 		AccessTokenIssuer:             o.Issuer,
 		ScopeStrategy:                 fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy:      fosite.ExactAudienceMatchingStrategy,
-		EnforcePKCE:                   true,
+		EnforcePKCEForPublicClients:   true, // for others, package request does
 		TokenURL:                      p.url("/oauth2/token"),
 		JWKSFetcherStrategy:           noFetch{},
 		AuthorizeCodeLifespan:         o.Lifetimes.Code,

@@ -45,9 +45,12 @@ type Options struct {
 	Log       *slog.Logger
 	Lifetimes Lifetimes
 	Keys      keys.Policy
-	Pages     *pages.Pages                     // what people see
-	Directory string                           // in which people sign in at the login page; default "default"
-	PeerAddr  func(r *http.Request) netip.Addr // who sent a request; default: its peer
+	Pages     *pages.Pages // what people see
+	Directory string       // in which people sign in at the login page; default "default"
+	// DetailTypes are the types of authorization_details (RFC 9396) that are
+	// offered; a client may use those of them that it registered.
+	DetailTypes []string
+	PeerAddr    func(r *http.Request) netip.Addr // who sent a request; default: its peer
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

@@ -9,6 +9,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/claims"
+	"keyway/provider/details"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/wire"
@@ -64,6 +65,32 @@ func (p *Provider) applyPolicy(ar *fosite.AccessRequest, u *unit) {
 	if u.password != nil {
 		u.password.describe(session)
 	}
+}
+
+// judgeDetails reads authorization_details at the token endpoint (RFC 9396,
+// section 6): a client that acts for itself may ask for what it registered; where
+// a person has decided, what they allowed may be repeated and nothing else.
+func (p *Provider) judgeDetails(ar *fosite.AccessRequest, client *fositeClient) error {
+	session, ok := ar.Session.(*Session)
+	text := ar.Form.Get("authorization_details")
+	if !ok || text == "" {
+		return nil
+	}
+	own := ar.GrantTypes.ExactOne(grantClientCredentials)
+	types := session.Details.Types()
+	if own {
+		types = p.offer().Details(client.Client)
+	}
+	list, err := details.Parse(text, types)
+	if err != nil {
+		return wire.Of("invalid_authorization_details", err)
+	}
+	if own {
+		session.Details = list
+	} else if _, ok := session.Details.Narrow(list); !ok || len(list) != len(session.Details) {
+		return wire.Of("invalid_authorization_details", errors.New("not those that were granted"))
+	}
+	return nil
 }
 
 // grantable tells which scopes mean nothing in a grant: those about a person
@@ -123,6 +150,9 @@ func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *un
 		return nil, wire.Outage(err)
 	}
 	expires := ar.GetSession().GetExpiresAt(fosite.AccessToken)
+	if s, ok := ar.GetSession().(*Session); ok && len(s.Details) > 0 {
+		response.SetExtra("authorization_details", s.Details)
+	}
 	response.SetExpiresIn(expires.Sub(p.options.Now()).Round(time.Second))
 	return response, nil
 }

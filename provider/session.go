@@ -12,6 +12,7 @@ import (
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositejwt "github.com/ory/fosite/token/jwt"
 
+	"keyway/provider/details"
 	"keyway/provider/secret"
 )
 
@@ -39,6 +40,8 @@ type Session struct {
 	// token and for userinfo (OpenID Connect Core 1.0, section 5.5).
 	IDClaims   []string `json:"id_claims,omitempty"`
 	UserClaims []string `json:"userinfo_claims,omitempty"`
+	// Details are the authorization_details that were granted (RFC 9396).
+	Details details.List `json:"authorization_details,omitempty"`
 	// Unverified says that the legacy system let the user in before the
 	// account was confirmed, so that what follows does not shut them out.
 	Unverified bool `json:"allow_unverified,omitempty"`
@@ -112,6 +115,7 @@ func (s *Session) Clone() fosite.Session {
 	c := *s
 	c.AMR = slices.Clone(s.AMR)
 	c.Claims = maps.Clone(s.Claims)
+	c.Details = slices.Clone(s.Details)
 	c.IDClaims, c.UserClaims = slices.Clone(s.IDClaims), slices.Clone(s.UserClaims)
 	c.id = nil
 	return &c
@@ -162,6 +166,9 @@ func (s *Session) GetJWTClaims() fositejwt.JWTClaimsContainer {
 	if len(s.AMR) > 0 {
 		c.Extra["amr"] = s.AMR
 	}
+	if len(s.Details) > 0 {
+		c.Extra["authorization_details"] = s.Details // RFC 9396, section 9.1
+	}
 	return c
 }
 
@@ -185,7 +192,7 @@ func (s *Session) GetExtraClaims() map[string]any {
 func reservedClaim(name string) bool {
 	switch name {
 	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "active", "token_type",
-		"auth_time", "acr", "amr", "azp", "nonce", "at_hash", "c_hash", "cnf", "act", "sid", "username":
+		"auth_time", "acr", "amr", "azp", "authorization_details", "nonce", "at_hash", "c_hash", "cnf", "act", "sid", "username":
 		return true
 	}
 	return false

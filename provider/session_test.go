@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/details"
 )
 
 // unescape makes stored JSON readable.
@@ -33,6 +35,10 @@ func fill(t *testing.T, v reflect.Value) {
 		case reflect.Bool:
 			f.SetBool(true)
 		case reflect.Slice:
+			if f.Type() == reflect.TypeFor[details.List]() {
+				f.Set(reflect.ValueOf(details.List{json.RawMessage(`{"type":"x"}`)}))
+				continue
+			}
 			f.Set(reflect.ValueOf([]string{"<" + name + ">"}))
 		case reflect.Map:
 			f.Set(reflect.ValueOf(map[string]any{"<" + name + ">": "x", "sub": "reserved"}))
@@ -50,7 +56,7 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"sub":"<Subject>","username":"<Username>","client_id":"<ClientID>","auth_time":1000004,`+
 			`"amr":["<AMR>"],"acr":"<ACR>","nonce":"<Nonce>","rat":1000008,"claims":{"<Claims>":"x","sub":"reserved"},`+
-			`"sid":"<SID>","id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"allow_unverified":true}`, unescape(string(stored)))
+			`"sid":"<SID>","id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"authorization_details":[{"type":"x"}],"allow_unverified":true}`, unescape(string(stored)))
 		again, err := provider.ParseSession(stored)
 		require.NoError(t, err)
 		require.Equal(t, s, again)

@@ -8,6 +8,7 @@ import (
 
 	"keyway/provider/keys"
 	"keyway/provider/redirect"
+	"keyway/provider/requestobject"
 )
 
 // Check reports everything about c that could not work.
@@ -19,7 +20,8 @@ func (c *Client) Check() error {
 	if f := c.AccessTokenFormat; f != "" && f != FormatOpaque && f != FormatATJWT {
 		all = append(all, fmt.Errorf("access_token_format %q: must be %s or %s", f, FormatOpaque, FormatATJWT))
 	}
-	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg} {
+	all = append(all, c.checkRequests()...)
+	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg} {
 		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
 			all = append(all, fmt.Errorf("signing algorithm %q: must be %s or %s", alg, keys.RS256, keys.ES256))
 		}
@@ -28,6 +30,23 @@ func (c *Client) Check() error {
 		return nil
 	}
 	return fmt.Errorf("client %q: %w", c.ID, errors.Join(all...))
+}
+
+// checkRequests judges what the client's authorization requests have to be.
+func (c *Client) checkRequests() []error {
+	var all []error
+	if c.PKCEOptional && c.Public() {
+		all = append(all, errors.New("pkce_optional is not for a public client"))
+	}
+	if alg := c.RequestObjectAlg; alg != "" && !slices.Contains(requestobject.Algorithms(), alg) {
+		all = append(all, fmt.Errorf("request_object_signing_alg %q: must be one of %s", alg, strings.Join(requestobject.Algorithms(), ", ")))
+	}
+	for _, t := range c.DetailTypes {
+		if t == "" || len(t) > 200 {
+			all = append(all, errors.New("an item of authorization_details_types must have 1 to 200 bytes"))
+		}
+	}
+	return all
 }
 
 func (c *Client) checkAuth() []error {

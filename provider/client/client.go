@@ -57,7 +57,7 @@ type Client struct {
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	ResponseTypes          []string `json:"response_types,omitempty"`
-	JWKS                   string   `json:"jwks,omitempty"` // JSON (RFC 7517), for private_key_jwt
+	JWKS                   string   `json:"jwks,omitempty"` // JSON (RFC 7517), for private_key_jwt and request objects
 
 	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`              // FormatOpaque (default) or FormatATJWT
 	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`     // RS256 (default) or ES256
@@ -68,6 +68,13 @@ type Client struct {
 	// SkipConsent is for the operator's own applications: nobody is asked
 	// whether they may.
 	SkipConsent bool `json:"skip_consent,omitempty"`
+
+	PKCEOptional         bool     `json:"pkce_optional,omitempty"`                         // of a confidential client only
+	RequirePushed        bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
+	RequireRequestObject bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5
+	RequestObjectAlg     string   `json:"request_object_signing_alg,omitempty"`            // the only one; "" for any that is supported
+	ResponseAlg          string   `json:"authorization_signed_response_alg,omitempty"`     // of JARM: RS256 (default) or ES256
+	DetailTypes          []string `json:"authorization_details_types,omitempty"`           // RFC 9396, section 10
 
 	MayIntrospect bool `json:"may_introspect,omitempty"` // any token of this provider, not only its own
 	// MayRevokeLegacy lets it revoke the tokens of legacy systems, whose internal

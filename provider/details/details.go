@@ -112,6 +112,20 @@ func (l List) Narrow(asked List) (List, bool) {
 	return asked, true
 }
 
+// Types are the types of the details, in their order.
+func (l List) Types() []string {
+	types := make([]string, 0, len(l))
+	for _, raw := range l {
+		var o struct {
+			Type string `json:"type"`
+		}
+		if json.Unmarshal(raw, &o) == nil {
+			types = append(types, o.Type)
+		}
+	}
+	return types
+}
+
 // Line is one line of what a person is shown.
 type Line struct{ Name, Value string }
 

@@ -78,9 +78,19 @@ type LoginPage struct {
 type ConsentPage struct {
 	Visit
 	Form
-	User   User
-	Scopes []string // those that are asked for; known ones are shown as sentences
+	User    User
+	Scopes  []string // those that are asked for; known ones are shown as sentences
+	Details []Detail // authorization_details (RFC 9396)
 }
+
+// Detail is one of the authorization details that a client asks for.
+type Detail struct {
+	Type  string // shown as the text "details.TYPE", or as it is
+	Lines []Line
+}
+
+// Line is one member of it.
+type Line struct{ Name, Value string }
 
 // DevicePage asks for the code that a device shows, posted as "user_code"
 // (RFC 8628, section 3.3).

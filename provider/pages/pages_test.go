@@ -139,7 +139,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 	form := pages.Form{Action: "/x", CSRF: markup, Interaction: markup, Hidden: []pages.Field{{Name: markup, Value: markup}}}
 	for name, page := range map[string]pages.Page{
 		"login":     &pages.LoginPage{Visit: visit, Form: form, Username: markup, Error: markup},
-		"consent":   &pages.ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{markup}},
+		"consent":   &pages.ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{markup}, Details: []pages.Detail{{Type: markup, Lines: []pages.Line{{Name: markup, Value: markup}}}}},
 		"logout":    &pages.LogoutPage{Visit: visit, Form: form, User: user},
 		"error":     &pages.ErrorPage{Visit: visit, Code: markup, RequestID: markup},
 		"form_post": &pages.FormPostPage{Visit: visit, Action: "javascript:alert(1)", Fields: []pages.Field{{Name: "state", Value: markup}}},

@@ -42,6 +42,15 @@ func (v *view) Scope(scope string) (string, error) {
 	return v.T("scope.default", scope)
 }
 
+// Detail is what a type of authorization details is called; one without a text
+// among the operator's messages is shown as it is.
+func (v *view) Detail(kind string) (string, error) {
+	if v.pages.catalogs.has("details." + kind) {
+		return v.T("details." + kind)
+	}
+	return v.T("details.default", kind)
+}
+
 // Time is a time as a person reads it.
 func (v *view) Time(t time.Time) (string, error) { return v.pages.catalogs.at(v.catalog, t) }
 
@@ -131,6 +140,7 @@ func samplePages() []Page {
 	return []Page{
 		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
 		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
+		&ConsentPage{Visit: visit, Form: form, User: user, Details: []Detail{{Type: "payment", Lines: []Line{{Name: "amount", Value: "1"}}}}},
 		&DevicePage{Form: form, User: user}, &DevicePage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Error: "invalid"},
 		&DeviceConfirmPage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Scopes: []string{"openid", "own"}, Address: "192.0.2.1", Asked: at},
 		&DeviceConfirmPage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT"},

@@ -43,11 +43,14 @@ func Check(uri string) error {
 }
 
 // Match reports whether asked is one of those registered. URIs are compared
-// as texts (RFC 9700, section 2.1), but for the port of a native app on a
-// loopback address (RFC 8252, section 7.3).
-func Match(registered []string, asked string) bool {
+// as texts (RFC 9700, section 2.1), but for the port of a native app, which is a
+// public client, on a loopback address (RFC 8252, section 7.3).
+func Match(registered []string, asked string, native bool) bool {
 	if slices.Contains(registered, asked) {
 		return true
+	}
+	if !native {
+		return false
 	}
 	host, rest, ok := withoutPort(asked)
 	return ok && slices.ContainsFunc(registered, func(r string) bool {
@@ -65,7 +68,7 @@ func withoutPort(uri string) (host, rest string, ok bool) {
 		}
 		if port, found := strings.CutPrefix(rest, ":"); found {
 			rest = strings.TrimLeft(port, "0123456789")
-			if n, err := strconv.ParseUint(port[:len(port)-len(rest)], 10, 16); err != nil || n == 0 {
+			if n, err := strconv.ParseUint(port[:len(port)-len(rest)], 10, 16); err != nil || n == 0 || port[0] == '0' {
 				return "", "", false
 			}
 		}

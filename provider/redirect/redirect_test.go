@@ -19,7 +19,7 @@ func TestMatch(t *testing.T) {
 		"https://app.example.com/callback", "https://app.example.com/callback?a=1", "com.example.app:/callback", "http://localhost/callback",
 		"http://127.0.0.1/callback", "http://127.0.0.1:1/callback", "http://127.0.0.1:65535/callback", "http://[::1]/callback?b=2",
 	} {
-		t.Run(uri+" is one of them", func(t *testing.T) { require.True(t, redirect.Match(registered, uri)) })
+		t.Run(uri+" is one of them", func(t *testing.T) { require.True(t, redirect.Match(registered, uri, true)) })
 	}
 	for _, uri := range []string{
 		"", "https://app.example.com/callback/", "https://app.example.com/callbac", "https://app.example.com/callback/../callback",
@@ -31,12 +31,19 @@ func TestMatch(t *testing.T) {
 		"//app.example.com/callback", "https:app.example.com/callback", " https://app.example.com/callback",
 		"http://localhost:1/callback", // not an address: it may resolve elsewhere
 		"http://user@127.0.0.1:1/callback", "http://127.0.0.1:1@evil.example/callback", "http://127.0.0.1:/callback", "http://127.0.0.1:0/callback",
-		"http://127.0.0.1:65536/callback", "http://127.0.0.1:+1/callback", "http://127.0.0.1:1/callback#", "http://127.0.0.1:1/other",
+		"http://127.0.0.1:65536/callback", "http://127.0.0.1:01/callback", "http://127.0.0.1:+1/callback", "http://127.0.0.1:1/callback#", "http://127.0.0.1:1/other",
 		"http://127.0.0.1:1/callback?x", "http://127.0.0.1.evil.example/callback", "http://127.0.0.2/callback", "http://[::1]:1/callback",
 		"https://127.0.0.1/callback", "HTTP://127.0.0.1/callback", "http://0x7f.1/callback", "javascript:alert(1)",
 	} {
-		t.Run(uri+" is none of them", func(t *testing.T) { require.False(t, redirect.Match(registered, uri)) })
+		t.Run(uri+" is none of them", func(t *testing.T) { require.False(t, redirect.Match(registered, uri, true)) })
 	}
+}
+
+func TestOnlyNativeAppsHaveAnyPort(t *testing.T) {
+	registered := []string{"http://127.0.0.1:8080/callback"}
+	require.True(t, redirect.Match(registered, "http://127.0.0.1:8080/callback", false))
+	require.False(t, redirect.Match(registered, "http://127.0.0.1:8081/callback", false))
+	require.True(t, redirect.Match(registered, "http://127.0.0.1:8081/callback", true))
 }
 
 func TestCheck(t *testing.T) {
@@ -63,7 +70,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("http://user@127.0.0.1/callback")
 	f.Fuzz(func(t *testing.T, asked string) {
 		const on4, on6 = "http://127.0.0.1/callback", "http://[::1]/callback"
-		if !redirect.Match([]string{on4, on6}, asked) {
+		if !redirect.Match([]string{on4, on6}, asked, true) {
 			return
 		}
 		u, err := url.Parse(asked)

@@ -61,6 +61,9 @@ var descriptions = map[string]string{
 	"request_not_supported":             "The parameter request is not supported.",
 	"request_uri_not_supported":         "The parameter request_uri is not supported.",
 	"registration_not_supported":        "The parameter registration is not supported.",
+	"invalid_request_object":            "The request object is invalid.",
+	"invalid_request_uri":               "The request_uri is unknown, has expired, or was used.",
+	"invalid_authorization_details":     "The authorization_details are malformed, or more than may be granted.",
 	"unmet_authentication_requirements": "The authentication that is asked for is not offered.",
 }
 

@@ -1,0 +1,162 @@
+package request
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"keyway/provider/claims"
+	"keyway/provider/client"
+	"keyway/provider/details"
+	"keyway/provider/response"
+	"keyway/provider/target"
+)
+
+// Judge judges the parameters of a client, whose answer goes to returnTo. The
+// request that it returns is enough to answer, be there an error or not; the
+// error is an [*Error].
+func Judge(c *client.Client, returnTo string, values url.Values, offer Offer) (*Request, error) {
+	tooLong := len(values.Get("state")) > MaxState
+	r := Answerable(values, returnTo)
+	if tooLong {
+		return r, Refuse("invalid_request", "state is too long")
+	}
+	if _, ok := response.Parse(values.Get("response_mode"), values.Get("response_type"), returnTo); !ok {
+		return r, Refuse("invalid_request", "response_mode is not supported, or does not fit")
+	}
+	for _, judge := range []func(*client.Client, *Request, Offer) error{
+		judgeShape, judgePKCE, judgeScopes, judgeTargets, judgeDetails, judgePrompt, judgeClaims,
+	} {
+		if err := judge(c, r, offer); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// Answerable is what an answer needs of a request that is not judged. A state
+// that is too long is taken out of values.
+func Answerable(values url.Values, returnTo string) *Request {
+	if len(values.Get("state")) > MaxState {
+		values.Del("state")
+	}
+	mode, _ := response.Parse(values.Get("response_mode"), values.Get("response_type"), returnTo)
+	return &Request{Values: values, ReturnTo: returnTo, Mode: mode, MaxAge: -1}
+}
+
+// judgeShape refuses by name what is not supported, rather than half ignore it.
+func judgeShape(c *client.Client, r *Request, _ Offer) error {
+	responseType := r.Values.Get("response_type")
+	switch {
+	case r.Values.Has("registration"):
+		return Refuse("registration_not_supported", "self-issued clients are not supported")
+	case responseType == "":
+		return Refuse("invalid_request", "response_type is missing")
+	case responseType != "code":
+		return Refuse("unsupported_response_type", "response_type is not code")
+	case !slices.Contains(c.GrantTypes, client.GrantCode):
+		return Refuse("unauthorized_client", "the client may not use authorization codes")
+	case len(r.Values.Get("nonce")) > MaxNonce:
+		return Refuse("invalid_request", "nonce is too long")
+	}
+	return nil
+}
+
+// judgePKCE demands a challenge of everybody (RFC 9700, section 2.1.1), but for
+// a confidential client that is exempt. One that is sent is judged, and binds.
+func judgePKCE(c *client.Client, r *Request, _ Offer) error {
+	challenge, method := r.Values.Get("code_challenge"), r.Values.Get("code_challenge_method")
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
+	switch {
+	case challenge == "" && method == "" && c.PKCEOptional && !c.Public():
+		return nil
+	case challenge == "":
+		return Refuse("invalid_request", "code_challenge is missing")
+	case method != "S256":
+		return Refuse("invalid_request", "code_challenge_method is not S256")
+	case err != nil || len(sum) != sha256.Size:
+		return Refuse("invalid_request", "code_challenge is not the base64url of a SHA-256")
+	}
+	return nil
+}
+
+// judgeScopes grants what the client may ask for, or, when it asks for
+// nothing, all of that but offline access.
+func judgeScopes(c *client.Client, r *Request, _ Offer) error {
+	asked := strings.Fields(r.Values.Get("scope"))
+	if len(asked) == 0 {
+		asked = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return s == claims.Offline })
+	}
+	for _, s := range asked {
+		switch {
+		case !slices.Contains(c.Scopes, s):
+			return Refuse("invalid_scope", "a scope is not one of the client's")
+		case s == claims.Offline && !slices.Contains(c.GrantTypes, client.GrantRefresh), slices.Contains(r.Scopes, s):
+		default:
+			r.Scopes = append(r.Scopes, s)
+		}
+	}
+	return nil
+}
+
+// judgeTargets reads resource (RFC 8707, section 2), and audience, which says
+// the same in the words of older clients.
+func judgeTargets(c *client.Client, r *Request, _ Offer) error {
+	var ok bool
+	r.Audience, ok = target.Narrow(c.Audience, r.Values["resource"], r.Values["audience"])
+	if !ok {
+		return Refuse(target.Code, "a resource is malformed or not one of the client's")
+	}
+	return nil
+}
+
+func judgeDetails(c *client.Client, r *Request, offer Offer) error {
+	list, err := details.Parse(r.Values.Get("authorization_details"), offer.Details(c))
+	if err != nil {
+		return &Error{Code: "invalid_authorization_details", Cause: err}
+	}
+	r.Details = list
+	return nil
+}
+
+func judgePrompt(_ *client.Client, r *Request, offer Offer) error {
+	r.Prompt = strings.Fields(r.Values.Get("prompt"))
+	for _, v := range r.Prompt {
+		if !slices.Contains(offer.Prompts, v) || v == PromptNone && len(r.Prompt) > 1 {
+			return Refuse("invalid_request", "prompt is unknown or contradicts itself")
+		}
+	}
+	if !r.Values.Has("max_age") {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(r.Values.Get("max_age"), 10, 31)
+	if err != nil {
+		return Refuse("invalid_request", "max_age is not a number of seconds")
+	}
+	r.MaxAge = time.Duration(seconds) * time.Second
+	return nil
+}
+
+// judgeClaims reads the parameter claims. A client learns of no claim that it
+// could not also ask for by a scope.
+func judgeClaims(c *client.Client, r *Request, offer Offer) error {
+	if !slices.Contains(r.Scopes, claims.OpenID) {
+		return nil
+	}
+	asked, err := claims.Parse(r.Values.Get("claims"))
+	if err != nil {
+		return &Error{Code: "invalid_request", Cause: err}
+	}
+	r.IDClaims, r.UserClaims = claims.Allowed(asked.IDToken, c.Scopes), claims.Allowed(asked.Userinfo, c.Scopes)
+	if r.Subject, err = asked.Subject(); err != nil {
+		return Refuse("invalid_request", "the subject that is asked for contradicts itself")
+	}
+	if !asked.Accepts(offer.ACR) {
+		return Refuse("unmet_authentication_requirements", "an essential acr is not one of ours")
+	}
+	return nil
+}
