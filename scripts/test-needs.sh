@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests need beside Go is there: PostgreSQL's server programs, Chromium, and curl.
+# Makes sure that what the tests need beside Go is there: PostgreSQL's server programs, Chromium, curl, and two of the
+# libraries by which apps sign people in: Python's Authlib and Apache's mod_auth_openidc.
 # Installs the distribution's packages when it may, and says what to do when it may not.
 set -euo pipefail
 
@@ -15,14 +16,28 @@ have_chromium() {
   return 1
 }
 
+have_authlib() {
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import authlib, flask, requests' >/dev/null 2>&1 && return 0
+  done
+  return 1
+}
+
+have_openidc() {
+  [ -x /usr/sbin/apache2 ] && [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ]
+}
+
 missing=()
 have_postgres || missing+=(postgresql)
 have_chromium || missing+=(chromium)
 command -v curl >/dev/null 2>&1 || missing+=(curl)
-[ "${#missing[@]}" -eq 0 ] && exit 0
+libraries=() # by Debian's names; apache2-bin is Apache without a server that starts by itself
+have_authlib || libraries+=(python3-authlib python3-flask python3-requests)
+have_openidc || libraries+=(apache2-bin libapache2-mod-auth-openidc)
+[ "$((${#missing[@]} + ${#libraries[@]}))" -eq 0 ] && exit 0
 
 give_up() {
-  echo "The tests need PostgreSQL's server programs (initdb, postgres), Chromium and curl. Not here: ${missing[*]}. $1" >&2
+  echo "The tests need PostgreSQL's server programs (initdb, postgres), Chromium, curl, Authlib and mod_auth_openidc. Not here: ${missing[*]} ${libraries[*]}. $1" >&2
   [ "${CI:-}" = true ] && exit 1
   exit 0
 }
@@ -32,13 +47,17 @@ if [ "$(id -u)" -ne 0 ]; then
   if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
     as_root=(sudo -n)
   else
-    give_up "This account may not install them; for instance: sudo apt-get install ${missing[*]}"
+    give_up "This account may not install them; for instance: sudo apt-get install ${missing[*]} ${libraries[*]}"
   fi
 fi
 
 if command -v apt-get >/dev/null 2>&1; then
   "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" "${libraries[@]}"
+  have_authlib
+  have_openidc
+elif [ "${#missing[@]}" -eq 0 ]; then
+  give_up "Their packages are known here for Debian only; please install them."
 elif command -v dnf >/dev/null 2>&1; then
   "${as_root[@]}" dnf install -y "${missing[@]/postgresql/postgresql-server}"
 elif command -v apk >/dev/null 2>&1; then

@@ -20,7 +20,6 @@ import (
 	"keyway/provider"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
-	"keyway/provider/outbound"
 	"keyway/provider/store"
 )
 
@@ -215,18 +214,10 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, err := outbound.New(outbound.Options{
-		Timeout: p.cfg.Outbound.Timeout, AllowLoopback: p.cfg.Outbound.AllowLoopback,
-		AllowHosts: p.cfg.Outbound.AllowHosts, AllowNetworks: p.cfg.Outbound.AllowNetworks,
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() error { calls.Close(); return nil })
 	t := p.cfg.Tokens
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
-		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
+		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 		},

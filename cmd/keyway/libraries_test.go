@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// library is an app of docs/examples, and where it has its pages.
+type library struct {
+	name    string
+	start   func(t *testing.T) *exec.Cmd
+	byHand  bool                        // needs what a package registry has; see docs/connect.md
+	login   string                      // "/login" where it is empty
+	show    string                      // "/"
+	refresh func(g *guest, self string) // goes to "/refresh"
+	logout  string                      // "/logout"
+}
+
+// libraries are the stacks of docs/connect.md. Those that are tried by hand are
+// run where KEYWAY_LIBRARIES names them.
+func libraries() []library {
+	return []library{
+		{name: "go", start: startGo},
+		{name: "python-authlib", start: startPython},
+		{name: "openid-client", start: startNode("openid-client.mjs"), byHand: true},
+		{name: "oauth4webapi", start: startNode("oauth4webapi.mjs"), byHand: true},
+		{name: "spring", start: startSpring, byHand: true, login: "/oauth2/authorization/keyway"},
+		{
+			name: "apache", start: startApache, login: "/private/", show: "/callback?info=json", refresh: refreshByApache,
+			logout: "/callback?logout=",
+		},
+	}
+}
+
+// examples is where the apps are.
+const examples = "../../docs/examples"
+
+// TestEachLibraryConnectsWithNothingButTheIssuer runs the apps of docs/examples
+// as they are against the demo: sign-in, userinfo, refresh, logout.
+func TestEachLibraryConnectsWithNothingButTheIssuer(t *testing.T) {
+	asked := strings.Split(os.Getenv("KEYWAY_LIBRARIES"), ",")
+	d := startDemo(t)
+	for _, l := range libraries() {
+		if l.byHand && !slices.Contains(asked, l.name) {
+			continue
+		}
+		t.Run(l.name, func(t *testing.T) { l.connects(t, d) })
+	}
+}
+
+func (l library) connects(t *testing.T, d *demo) {
+	self := l.serve(t, d)
+	g := newGuest(t)
+	g.goes(self + cmp.Or(l.login, "/login"))
+	g.signsIn("alice", "correct-horse")
+	require.True(t, strings.HasPrefix(g.at.String(), self+"/"), g.at)
+
+	g.goes(self + cmp.Or(l.show, "/"))
+	before := g.claims()
+	require.Equal(t, "alice@example.com", before["email"])
+	require.Equal(t, "Alice Example", before["name"])
+	require.Equal(t, true, before["email_verified"])
+
+	if l.refresh == nil {
+		g.goes(self + "/refresh")
+	} else {
+		l.refresh(g, self)
+	}
+	require.Equal(t, before["sub"], g.claims()["sub"])
+
+	g.goes(self + cmp.Or(l.logout, "/logout"))
+	if strings.Contains(g.page, "<form") { // Spring asks
+		g.submits()
+	}
+	require.Equal(t, self+"/", g.at.String(), "Keyway returns people to the app")
+	g.goes(self + cmp.Or(l.login, "/login"))
+	g.sees("login-form") // nobody is signed in at Keyway either
+}
+
+// serve registers the app and runs it until the test ends. It returns its URL.
+func (l library) serve(t *testing.T, d *demo) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, free.Close())
+	self := "http://127.0.0.1:" + port
+	secret := d.register(t, l.name, self)
+	cmd := l.start(t)
+	cmd.Env = append(os.Environ(), "ISSUER="+d.URL, "CLIENT_ID="+l.name, "CLIENT_SECRET="+secret, "PORT="+port)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that what it starts ends with it
+	require.NoError(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		kill := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer kill.Stop()
+		if err := <-done; t.Failed() {
+			t.Logf("%s ended with %v and said:\n%s", l.name, err, &out)
+		}
+	})
+	for range 600 {
+		if resp, err := http.Get(self + cmp.Or(l.show, "/")); err == nil {
+			_ = resp.Body.Close()
+			return self
+		}
+		select {
+		case err := <-done:
+			done <- err
+			t.Fatalf("%s ended: %v", l.name, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	t.Fatalf("%s did not start", l.name)
+	return ""
+}
+
+// register adds a client to the running demo, as its operator would.
+func (d *demo) register(t *testing.T, id, self string) (secret string) {
+	t.Helper()
+	file := filepath.Join(d.Dir, "keyway.yaml")
+	text := "issuer: " + d.URL + "\ndatabase: " + filepath.Join(d.Dir, "keyway.db") + "\nsecret: file:" + filepath.Join(d.Dir, "secret") + "\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	code, out, stderr := runKeyway(t, "clients", "add", id, "--config", file, "--name", id,
+		"--grant", "authorization_code,refresh_token", "--scope", "openid,profile,email,offline_access",
+		"--redirect-uri", self+"/callback", "--post-logout-redirect-uri", self+"/")
+	require.Zero(t, code, stderr)
+	_, rest, _ := strings.Cut(out, "client_secret: ")
+	secret, _, _ = strings.Cut(rest, "\n")
+	require.NotEmpty(t, secret, out)
+	return secret
+}
+
+func startGo(t *testing.T) *exec.Cmd {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "app")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, examples+"/go").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return exec.Command(binary)
+}
+
+// startPython takes the first interpreter that has Authlib: the distribution's
+// may not be the one that comes first.
+func startPython(t *testing.T) *exec.Cmd {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), python, "-c", "import authlib, flask, requests").Run() == nil {
+			return exec.Command(python, filepath.Join(examples, "python-authlib", "app.py"))
+		}
+	}
+	giveUp(t, "Python's Authlib, Flask and requests are not installed")
+	return nil
+}
+
+func startApache(t *testing.T) *exec.Cmd {
+	t.Helper()
+	program, err := exec.LookPath("/usr/sbin/apache2")
+	if err != nil {
+		giveUp(t, "Apache is not installed")
+	}
+	if _, err := os.Stat("/usr/lib/apache2/modules/mod_auth_openidc.so"); err != nil {
+		giveUp(t, "Apache's mod_auth_openidc is not installed")
+	}
+	dir := copyOf(t, "apache") // where the account that Apache falls back to may read
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	t.Setenv("RUN", t.TempDir())
+	t.Setenv("COOKIE_SECRET", rand.Text())
+	return exec.Command(program, "-d", dir, "-f", "app.conf", "-D", "FOREGROUND")
+}
+
+// refreshByApache asks the module for a new access token, and to be returned.
+func refreshByApache(g *guest, self string) {
+	g.Helper()
+	g.goes(self + "/callback?info=json")
+	before, _ := g.reads()["access_token"].(string)
+	g.goes(self + "/callback?refresh=" + url.QueryEscape(self+"/private/") + "&access_token=" + url.QueryEscape(before))
+	require.Equal(g, self+"/private/", g.at.String())
+	g.goes(self + "/callback?info=json")
+	require.NotEqual(g, before, g.reads()["access_token"])
+}
+
+// copyOf copies an example, so that nothing is left in it.
+func copyOf(t *testing.T, example string) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(examples, example))))
+	return dir
+}
+
+// startNode installs what package-lock.json says, to the byte.
+func startNode(app string) func(t *testing.T) *exec.Cmd {
+	return func(t *testing.T) *exec.Cmd {
+		t.Helper()
+		dir := copyOf(t, "node")
+		install := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
+		install.Dir = dir
+		out, err := install.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return exec.Command("node", filepath.Join(dir, app))
+	}
+}
+
+func startSpring(t *testing.T) *exec.Cmd {
+	t.Helper()
+	dir := copyOf(t, "spring")
+	build := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "package")
+	build.Dir = dir
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return exec.Command("java", "-jar", filepath.Join(dir, "target", "app-1.jar"))
+}
