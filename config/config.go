@@ -20,6 +20,7 @@ type Config struct {
 	Passwords       Passwords      `yaml:"passwords" doc:"How passwords are hashed, and how many at a time."`
 	Lockout         Lockout        `yaml:"lockout" doc:"When guessing is stopped."`
 	Limits          Limits         `yaml:"limits" doc:"How long a slow client may take. Request bodies are always limited to 64 KiB."`
+	Outbound        Outbound       `yaml:"outbound" doc:"What may be called of the URLs that clients and others name."`
 	JanitorInterval time.Duration  `yaml:"janitor_interval" default:"5m" min:"1s" doc:"How often expired rows are removed."`
 	EventRetention  time.Duration  `yaml:"event_retention" default:"2160h" min:"1h" doc:"How long audit events are kept."`
 	UsersFile       string         `yaml:"users_file" doc:"JSON Lines of users, applied at every start; the format of keyway users import."`
@@ -27,6 +28,15 @@ type Config struct {
 	BrandingDir     string         `yaml:"branding_dir" doc:"Folder with pages, texts, styles and a logo of your own, which win over the built-in ones file by file and text by text."`
 	Clients         []Client       `yaml:"clients" doc:"OAuth clients, applied at every start."`
 	Systems         []System       `yaml:"systems" doc:"Legacy systems to answer for."`
+}
+
+// Outbound says which calls go out to URLs that others name, such as a client's
+// jwks_uri. Public addresses may always be called, by https.
+type Outbound struct {
+	Timeout       time.Duration  `yaml:"timeout" default:"5s" min:"100ms" max:"30s" doc:"For a whole call."`
+	AllowHosts    []string       `yaml:"allow_hosts" doc:"Hosts, as name or name:port, that may be called although their addresses are private."`
+	AllowNetworks []netip.Prefix `yaml:"allow_networks" doc:"Private networks that may be called."`
+	AllowLoopback bool           `yaml:"allow_loopback" default:"false" doc:"Lets this machine itself be called, by http too; for development."`
 }
 
 // TLS names the files for https. Both or neither are set.

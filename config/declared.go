@@ -12,6 +12,7 @@ type Client struct {
 	AuthMethod             string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt none" doc:"How it authenticates (RFC 7591); none is a public client."`
 	Secret                 Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
 	JWKS                   string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt."`
+	JWKSURI                string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
 	GrantTypes             []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials" doc:"The grants it may use."`
 	Scopes                 []string      `yaml:"scopes" doc:"The scopes it may ask for."`
 	Audience               []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
@@ -22,6 +23,10 @@ type Client struct {
 	IDTokenAlg             string        `yaml:"id_token_alg" default:"RS256" enum:"RS256 ES256" doc:"What its ID tokens are signed with."`
 	AccessLifetime         time.Duration `yaml:"access_lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is tokens.access_lifetime."`
 	RefreshLifetime        time.Duration `yaml:"refresh_lifetime" default:"0s" min:"0s" doc:"Lifetime of its refresh tokens; 0s is tokens.refresh_lifetime."`
+	DefaultMaxAge          time.Duration `yaml:"default_max_age" default:"0s" min:"0s" doc:"How old a sign-in may be where a request has no max_age; 0s is any age."`
+	ClientURI              string        `yaml:"client_uri" doc:"Its home page, shown at consent."`
+	PolicyURI              string        `yaml:"policy_uri" doc:"How it treats what it learns of people, shown at consent."`
+	TermsURI               string        `yaml:"tos_uri" doc:"Its terms of service, shown at consent."`
 	SkipConsent            bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect          bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy        bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`

@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 		c, warnings := load(t, "testdata/good/whole.yaml")
 		require.Empty(t, warnings)
 		requireAllSet(t, reflect.ValueOf(*c), "", map[string]bool{
-			"insecure_http": true, "clients.name": true, "clients.secret": true, "clients.jwks": true,
+			"insecure_http": true, "clients.name": true, "clients.secret": true, "clients.jwks": true, "outbound.allow_loopback": true,
 		})
 		require.Equal(t, "Hq7Lw2Zs9Xe4Rt6Yu1Io3Pa5Sd8FgJkMnBvCx0Q", c.Secret.Reveal(), "without the line break")
 		require.Equal(t, "postgres://keyway:hunter2@db.example/keyway", c.Database.Reveal())

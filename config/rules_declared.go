@@ -44,8 +44,9 @@ func (x *Client) rules(at string) []rule {
 		{at + "client_id", strings.HasPrefix(x.ClientID, "legacy-"), "begins with legacy-, which is kept for the clients of legacy systems", ""},
 		{at + "secret", shared && x.Secret.IsZero(), "is required for " + x.AuthMethod, "write secret: env:NAME, or auth_method: none for a public client"},
 		{at + "secret", !shared && !x.Secret.IsZero(), "is of no use for " + x.AuthMethod, "remove it, or choose client_secret_basic"},
-		{at + "jwks", signed && x.JWKS == "", "is required for private_key_jwt", ""},
+		{at + "jwks", signed && x.JWKS == "" && x.JWKSURI == "", "is required for private_key_jwt", "name a file with its keys, or write jwks_uri"},
 		{at + "jwks", !signed && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, or choose private_key_jwt"},
+		{at + "jwks_uri", x.JWKS != "" && x.JWKSURI != "", "does not go with jwks", "keep one of them"},
 		{at + "grant_types", len(x.GrantTypes) == 0, "must not be empty", ""},
 		{at + "grant_types", public && own, "must not have client_credentials: a public client has no credentials", ""},
 		{at + "grant_types", !code && !own && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code or client_credentials"},
@@ -57,6 +58,12 @@ func (x *Client) rules(at string) []rule {
 		lifetimeRule(at+"refresh_lifetime", x.RefreshLifetime),
 	}
 	const uri = "must be an https URL, an http URL on loopback, or one of the app's own scheme with a dot in it; without fragment, user, wildcard or dotted segments"
+	for _, link := range []struct{ key, uri string }{
+		{"jwks_uri", x.JWKSURI}, {"client_uri", x.ClientURI}, {"policy_uri", x.PolicyURI}, {"tos_uri", x.TermsURI},
+	} {
+		u, ok := parseURL(link.uri)
+		rs = append(rs, rule{at + link.key, link.uri != "" && (!ok || u.User != nil || u.Fragment != ""), "must be an http or https URL with a host, without user and fragment", ""})
+	}
 	rs = append(rs, listRules(at+"grant_types", x.GrantTypes, func(string) bool { return true }, "", "")...)
 	rs = append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [openid, profile]")...)
 	rs = append(rs, listRules(at+"audience", x.Audience, scopeToken.MatchString, "must be one audience without spaces", "")...)

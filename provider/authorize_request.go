@@ -102,7 +102,7 @@ func (p *Provider) openObject(ctx context.Context, client *fositeClient, values 
 	case object == "":
 		return values, request.CheckSize(values, request.MaxPlain)
 	}
-	set, err := p.clientKeys(ctx, client)
+	set, err := p.clientKeys(ctx, client, object)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"keyway/provider/assertion"
 	"keyway/provider/identity"
+	"keyway/provider/keyset"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
 )
@@ -77,9 +78,12 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 // checkAssertion verifies a client assertion and uses it up.
 func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presented string) error {
 	audiences := []string{p.options.Issuer, p.url("/oauth2/token")}
-	set, err := p.clientKeys(ctx, c)
+	set, err := p.clientKeys(ctx, c, presented)
 	if err != nil {
 		return err
+	}
+	if c.AuthAlg != "" && keyset.HeaderOf(presented).Algorithm != c.AuthAlg {
+		return invalidClient("not the algorithm that the client registered")
 	}
 	id, until, err := assertion.Check(set, presented, c.ID, audiences, p.options.Now())
 	if err != nil {
@@ -92,9 +96,34 @@ func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presente
 	return wire.Outage(err)
 }
 
+func newPublished(o Options) (*keyset.Cache, error) {
+	if o.Outbound == nil {
+		return nil, nil
+	}
+	return keyset.NewCache(keyset.Options{Now: o.Now, Fetch: func(ctx context.Context, uri string) ([]byte, error) {
+		a, err := o.Outbound.Get(ctx, uri, "application/jwk-set+json, application/json")
+		if err != nil {
+			return nil, err
+		}
+		return a.Body, nil
+	}})
+}
+
 // clientKeys are the keys by which a client proves itself and what it signs.
-func (*Provider) clientKeys(_ context.Context, c *fositeClient) (*jose.JSONWebKeySet, error) {
-	return c.keys, nil
+// For keys that the client publishes, jws is what they are to verify: a new kid
+// makes us look again. Errors are a [*identity.Failure] or of ctx.
+func (p *Provider) clientKeys(ctx context.Context, c *fositeClient, jws string) (*jose.JSONWebKeySet, error) {
+	if c.JWKSURI == "" {
+		return c.keys, nil
+	}
+	if p.published == nil {
+		return nil, identity.Failf(identity.ReasonUnavailable, "nothing may be called to fetch the keys of a client")
+	}
+	set, err := p.published.Keys(ctx, c.JWKSURI, keyset.HeaderOf(jws).KeyID)
+	if errors.Is(err, keyset.ErrUnavailable) {
+		return nil, identity.Fail(identity.ReasonUnavailable, err)
+	}
+	return set, err
 }
 
 func invalidClient(cause string) error { return wire.Of("invalid_client", errors.New(cause)) }

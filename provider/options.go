@@ -13,6 +13,7 @@ import (
 
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/outbound"
 	"keyway/provider/pages"
 	"keyway/provider/secret"
 )
@@ -51,6 +52,7 @@ type Options struct {
 	// offered; a client may use those of them that it registered.
 	DetailTypes []string
 	PeerAddr    func(r *http.Request) netip.Addr // who sent a request; default: its peer
+	Outbound    *outbound.Client                 // calls URIs that clients name; nil calls none
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"keyway/provider/keys"
+	"keyway/provider/keyset"
 	"keyway/provider/pages"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
@@ -27,6 +28,7 @@ type Provider struct {
 	keys        *keys.Ring
 	secrets     *secret.Comparer
 	clients     *clientCache
+	published   *keyset.Cache // the keys that clients publish; nil calls for none
 	metadata    wire.Document
 	reads       reads
 	base        string // the path of the issuer
@@ -55,6 +57,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.secrets, err = secret.NewComparer(o.Secrets, o.Now); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.published, err = newPublished(o); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.metadata, err = p.newMetadata(); err != nil {

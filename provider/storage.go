@@ -66,6 +66,7 @@ type StoredToken struct {
 type Issue struct {
 	NewGrant *GrantRecord    // nil when the grant exists already
 	GrantID  string          // the grant that must be there and not revoked; always set
+	Parent   string          // the grant that the new one was made of, which must be there and not revoked, and with which the new one ends; "" for none
 	Session  []byte          // when not nil, replaces the session of an existing grant
 	Extend   time.Time       // when not zero, moves an existing grant's ExpiresAt to the later of both
 	Rotate   *Hash           // the refresh token that is used up by this request
@@ -124,6 +125,13 @@ type TokenStorage interface {
 	// Revoke revokes what the query selects and returns how many grants that
 	// were live it ended. It is idempotent.
 	Revoke(ctx context.Context, q RevokeQuery) (int, error)
+}
+
+// GrantStorage reads grants.
+type GrantStorage interface {
+	// FindGrant returns the grant, whatever its state, with that of its tokens
+	// which lives longest, or [identity.ErrNotFound].
+	FindGrant(ctx context.Context, id string) (*StoredToken, error)
 }
 
 // CodeStorage reads authorization codes; [TokenStorage] writes them.
@@ -259,6 +267,7 @@ type ReplayStorage interface {
 // Storage is all that a [Provider] stores.
 type Storage interface {
 	TokenStorage
+	GrantStorage
 	CodeStorage
 	InteractionStorage
 	SessionStorage

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"keyway/config"
 	"keyway/provider"
@@ -14,7 +15,7 @@ import (
 	"keyway/provider/identity"
 )
 
-const sourceConfig = "config"
+const sourceConfig = client.SourceConfig
 
 // declare applies what the configuration declares: clients, the internal
 // client of each legacy system, and users. Applying it again changes nothing.
@@ -96,6 +97,11 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
 		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),
 		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
+	}
+	out.JWKSURI, out.ClientURI, out.PolicyURI, out.TermsURI = c.JWKSURI, c.ClientURI, c.PolicyURI, c.TermsURI
+	if c.DefaultMaxAge > 0 {
+		seconds := int64(c.DefaultMaxAge / time.Second)
+		out.DefaultMaxAge = &seconds
 	}
 	for _, grant := range c.GrantTypes {
 		if grant == "authorization_code" {

@@ -97,6 +97,7 @@ func demoConfig(address, dir string) (*config.Config, error) {
 	c.Issuer, c.Listen = "http://"+address, address
 	c.Database, c.Secret, c.UsersFile = config.NewDSN(filepath.Join(dir, "keyway.db")), secret, users
 	c.Log.Level = "warn"
+	c.Outbound.AllowLoopback = true // apps that try the demo run beside it
 	c.Clients, c.Systems = demoClients(c.Issuer), demoSystems(c.Issuer)
 	return &c, nil
 }

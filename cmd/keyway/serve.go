@@ -20,6 +20,7 @@ import (
 	"keyway/provider"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/outbound"
 	"keyway/provider/store"
 )
 
@@ -214,10 +215,18 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	calls, err := outbound.New(outbound.Options{
+		Timeout: p.cfg.Outbound.Timeout, AllowLoopback: p.cfg.Outbound.AllowLoopback,
+		AllowHosts: p.cfg.Outbound.AllowHosts, AllowNetworks: p.cfg.Outbound.AllowNetworks,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() error { calls.Close(); return nil })
 	t := p.cfg.Tokens
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
-		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies),
+		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 		},

@@ -26,6 +26,12 @@ func (c *Client) Check() error {
 			all = append(all, fmt.Errorf("signing algorithm %q: must be %s or %s", alg, keys.RS256, keys.ES256))
 		}
 	}
+	if !c.checkDynamic() {
+		all = append(all, errors.New("a client that registered itself may not have rights that the operator gives"))
+	}
+	if c.JWKS != "" && c.JWKSURI != "" {
+		all = append(all, errors.New("jwks and jwks_uri do not go together"))
+	}
 	if len(all) == 0 {
 		return nil
 	}
@@ -60,8 +66,8 @@ func (c *Client) checkAuth() []error {
 		if err != nil {
 			return []error{err}
 		}
-		if set == nil || len(set.Keys) == 0 {
-			return []error{errors.New("private_key_jwt needs jwks with at least one key")}
+		if c.JWKSURI == "" && (set == nil || len(set.Keys) == 0) {
+			return []error{errors.New("private_key_jwt needs jwks with at least one key, or jwks_uri")}
 		}
 	case AuthNone, AuthAdapter:
 	default:

@@ -57,7 +57,9 @@ type Client struct {
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	ResponseTypes          []string `json:"response_types,omitempty"`
-	JWKS                   string   `json:"jwks,omitempty"` // JSON (RFC 7517), for private_key_jwt and request objects
+	JWKS                   string   `json:"jwks,omitempty"`                            // JSON (RFC 7517), for private_key_jwt and request objects
+	JWKSURI                string   `json:"jwks_uri,omitempty"`                        // where the client publishes them instead
+	AuthAlg                string   `json:"token_endpoint_auth_signing_alg,omitempty"` // of its assertions; "" for any that is supported
 
 	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`              // FormatOpaque (default) or FormatATJWT
 	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`     // RS256 (default) or ES256
@@ -83,7 +85,10 @@ type Client struct {
 	Disabled        bool `json:"disabled,omitempty"`
 
 	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
-	Source string `json:"source,omitempty"` // "config" for one declared there, "cli", "admin"
+	Source string `json:"source,omitempty"` // SourceConfig, SourceCLI, SourceDynamic
+
+	About
+	Registration
 }
 
 // KeySet returns the keys that the client registered by value, nil for none.

@@ -95,22 +95,23 @@ func Has(set *jose.JSONWebKeySet, kid string) bool {
 	return kid != "" && slices.ContainsFunc(set.Keys, func(k jose.JSONWebKey) bool { return k.KeyID == kid })
 }
 
-// IDOf is the kid in the header of a JWS in compact form, before anything of
-// it is verified; "" where there is none.
-func IDOf(jws string) string {
+// Header is what a JWS says of its key, before anything of it is verified.
+type Header struct {
+	KeyID     string `json:"kid"`
+	Algorithm string `json:"alg"`
+}
+
+// HeaderOf reads the header of a JWS in compact form; what cannot be read is
+// empty.
+func HeaderOf(jws string) Header {
+	var h Header
 	head, _, found := strings.Cut(jws, ".")
 	if !found || len(head) > maxHeader {
-		return ""
+		return h
 	}
 	b, err := base64.RawURLEncoding.DecodeString(head)
-	if err != nil {
-		return ""
+	if err != nil || json.Unmarshal(b, &h) != nil {
+		return Header{}
 	}
-	var header struct {
-		KeyID string `json:"kid"`
-	}
-	if json.Unmarshal(b, &header) != nil {
-		return ""
-	}
-	return header.KeyID
+	return h
 }

@@ -123,7 +123,7 @@ func judgeDetails(c *client.Client, r *Request, offer Offer) error {
 	return nil
 }
 
-func judgePrompt(_ *client.Client, r *Request, offer Offer) error {
+func judgePrompt(c *client.Client, r *Request, offer Offer) error {
 	r.Prompt = strings.Fields(r.Values.Get("prompt"))
 	for _, v := range r.Prompt {
 		if !slices.Contains(offer.Prompts, v) || v == PromptNone && len(r.Prompt) > 1 {
@@ -131,6 +131,9 @@ func judgePrompt(_ *client.Client, r *Request, offer Offer) error {
 		}
 	}
 	if !r.Values.Has("max_age") {
+		if c.DefaultMaxAge != nil {
+			r.MaxAge = time.Duration(*c.DefaultMaxAge) * time.Second
+		}
 		return nil
 	}
 	seconds, err := strconv.ParseUint(r.Values.Get("max_age"), 10, 31)

@@ -68,8 +68,8 @@ func (s *Store) RevokeConsent(ctx context.Context, subject, client string, e *id
 		if _, err := tx.exec(ctx, `DELETE FROM consent WHERE subject = $1 AND client_id = $2`, subject, client); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, `UPDATE oauth_grant SET revoked_at = $1, revoke_reason = 'consent revoked'
-			WHERE client_id = $2 AND subject = $3 AND subject <> '' AND revoked_at = 0`, millis(s.now()), client, subject)
+		r := &revocation{tx: tx, at: millis(s.now()), reason: "consent revoked"}
+		_, err := r.run(ctx, `client_id = $3 AND subject = $4 AND subject <> ''`, client, subject)
 		if err != nil || e == nil {
 			return err
 		}

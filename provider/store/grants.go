@@ -41,7 +41,8 @@ func (s *Store) Revoke(ctx context.Context, q provider.RevokeQuery) (int, error)
 	return ended, err
 }
 
-// revoke marks the grants and returns how many of them were live.
+// revoke marks the grants, and those that were made of them, and returns how many of
+// them were live.
 func (s *Store) revoke(ctx context.Context, tx *session, q provider.RevokeQuery) (int, error) {
 	where, arg, err := selection(q)
 	if err != nil {
@@ -51,19 +52,75 @@ func (s *Store) revoke(ctx context.Context, tx *session, q provider.RevokeQuery)
 	if at.IsZero() {
 		at = s.now()
 	}
-	ended := 0
-	err = tx.returning(ctx, `UPDATE oauth_grant SET revoked_at = $1, revoke_reason = $2
-		WHERE revoked_at = 0 AND `+where+` RETURNING expires_at`, []any{millis(at), q.Reason, arg}, func(scan scanFunc) error {
-		var expires int64
-		if err := scan(&expires); err != nil {
+	r := &revocation{tx: tx, at: millis(at), reason: q.Reason}
+	return r.run(ctx, where, arg)
+}
+
+// revocation marks grants as revoked.
+type revocation struct {
+	tx     *session
+	at     int64
+	reason string
+	ended  int // how many were live
+}
+
+// run marks the grants that where selects by its parameters, from $3 on, and
+// those that were made of them. Each generation has a statement of its own, which
+// sees what the one before had to wait for: see [fromParent].
+func (r *revocation) run(ctx context.Context, where string, args ...any) (int, error) {
+	if _, err := r.mark(ctx, where, args...); err != nil {
+		return 0, err
+	}
+	made, err := r.mark(ctx, `parent <> '' AND parent IN (SELECT id FROM oauth_grant WHERE `+where+`)`, args...)
+	for err == nil && len(made) > 0 {
+		var next []string
+		for _, id := range made {
+			var more []string
+			if more, err = r.mark(ctx, `parent = $3 AND parent <> ''`, id); err != nil {
+				break
+			}
+			next = append(next, more...)
+		}
+		made = next
+	}
+	return r.ended, err
+}
+
+// mark returns the ids of the grants that it marked.
+func (r *revocation) mark(ctx context.Context, where string, args ...any) ([]string, error) {
+	var ids []string
+	err := r.tx.returning(ctx, `UPDATE oauth_grant SET revoked_at = $1, revoke_reason = $2
+		WHERE revoked_at = 0 AND `+where+` RETURNING id, expires_at`, append([]any{r.at, r.reason}, args...), func(scan scanFunc) error {
+		var (
+			id      string
+			expires int64
+		)
+		if err := scan(&id, &expires); err != nil {
 			return err
 		}
-		if expires > millis(at) {
-			ended++
+		if ids = append(ids, id); expires > r.at {
+			r.ended++
 		}
 		return nil
 	})
-	return ended, err
+	return ids, err
+}
+
+// fromParent ties a new grant to the one that it was made of, which must be live:
+// [identity.ErrNotFound]. It locks that one's row, after that of the user, as
+// whoever disables the user does. A revocation that comes first is seen here; one
+// that comes second waits, and finds the new grant when it looks for those that were
+// made of what it revoked.
+func fromParent(ctx context.Context, tx *session, x *provider.Issue) error {
+	err := oneRow(ctx, tx, `SELECT 1 FROM oauth_grant WHERE id = $1 AND revoked_at = 0`, x.Parent)
+	if errors.Is(err, identity.ErrConflict) {
+		return identity.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, `UPDATE oauth_grant SET parent = $1 WHERE id = $2`, x.Parent, x.GrantID)
+	return err
 }
 
 func selection(q provider.RevokeQuery) (where, arg string, err error) {

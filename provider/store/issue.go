@@ -98,7 +98,10 @@ func oneRow(ctx context.Context, tx *session, query string, args ...any) error {
 // waits for the row and then sees what the first has done.
 func (s *Store) holdGrant(ctx context.Context, tx *session, x *provider.Issue) error {
 	if x.NewGrant != nil {
-		return addGrant(ctx, tx, x.NewGrant)
+		if err := addGrant(ctx, tx, x.NewGrant); err != nil || x.Parent == "" {
+			return err
+		}
+		return fromParent(ctx, tx, x)
 	}
 	n, err := tx.exec(ctx, `UPDATE oauth_grant SET session = COALESCE($1, session),
 		expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END

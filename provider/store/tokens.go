@@ -24,6 +24,11 @@ func (s *Store) FindToken(ctx context.Context, h provider.Hash) (*provider.Store
 	return s.findToken(ctx, selectToken+` WHERE t.hash = $1`, h[:])
 }
 
+// FindGrant implements [provider.GrantStorage].
+func (s *Store) FindGrant(ctx context.Context, id string) (*provider.StoredToken, error) {
+	return s.findToken(ctx, selectToken+` WHERE t.grant_id = $1 ORDER BY t.expires_at DESC LIMIT 1`, id)
+}
+
 // FindReusable implements [provider.TokenStorage].
 func (s *Store) FindReusable(ctx context.Context, clientID, subject string, at time.Time) (*provider.StoredToken, error) {
 	return s.findToken(ctx, selectToken+` WHERE g.client_id = $1 AND g.subject = $2 AND g.expires_at > $3

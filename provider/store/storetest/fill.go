@@ -45,6 +45,9 @@ func fillValue(t testing.TB, v reflect.Value, n *int) {
 		for i := range v.Len() {
 			fillValue(t, v.Index(i), n)
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillValue(t, v.Elem(), n)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fillValue(t, v.Field(i), n)

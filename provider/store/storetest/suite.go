@@ -77,7 +77,7 @@ func (f *fixture) replica(t *testing.T) *store.Store {
 // newDSN is [SQLite] or [Postgres].
 func Run(t *testing.T, newDSN func(testing.TB) string) {
 	for _, group := range [][]check{
-		tokenChecks(), rotationChecks(), grantChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
+		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(),
 	} {
 		for _, c := range group {
