@@ -17,6 +17,8 @@ const (
 	AuthSecretBasic   = client.AuthSecretBasic
 	AuthSecretPost    = client.AuthSecretPost
 	AuthPrivateKeyJWT = client.AuthPrivateKeyJWT
+	AuthTLS           = client.AuthTLS
+	AuthSelfSignedTLS = client.AuthSelfSignedTLS
 	AuthNone          = client.AuthNone
 	AuthAdapter       = client.AuthAdapter
 )

@@ -55,12 +55,21 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 		return nil, err
 	case c.Internal():
 		return nil, invalidClient("the client of a legacy system may not call")
+	case shown.method == AuthNone && c.ByCertificate(): // it is the connection that shows the rest
 	case shown.method != c.AuthMethod:
 		return nil, invalidClient("not the client's authentication method")
 	}
-	switch shown.method {
+	switch c.AuthMethod {
 	case AuthNone:
 		return c, nil
+	case AuthTLS:
+		err = p.binder.CheckSubject(r, c.Certificate())
+	case AuthSelfSignedTLS:
+		set, keysErr := p.clientKeys(ctx, c, "")
+		if keysErr != nil {
+			return nil, keysErr
+		}
+		err = p.binder.CheckRegistered(r, set)
 	case AuthPrivateKeyJWT:
 		err = p.checkAssertion(ctx, c, shown.secret)
 	default:

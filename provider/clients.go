@@ -94,6 +94,23 @@ func (p *Provider) SaveClient(ctx context.Context, c *Client) error {
 	return p.options.Storage.SaveClient(ctx, c)
 }
 
+// clientOrigins are the origins of the pages that may call.
+func (p *Provider) clientOrigins(ctx context.Context) ([]string, error) {
+	all, err := p.options.Storage.ListClients(ctx)
+	var origins []string
+	for _, c := range all {
+		if !c.Disabled {
+			origins = append(origins, c.Origins()...)
+		}
+	}
+	return origins, err
+}
+
+// subjectFor is by what a client knows a person.
+func (p *Provider) subjectFor(c *fositeClient, subject string) string {
+	return p.tokens.subjects.Of(c.Sector(), subject)
+}
+
 // DeleteClient deletes the client and revokes its grants.
 // [identity.ErrNotFound] where there is none.
 func (p *Provider) DeleteClient(ctx context.Context, id string) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
+	"keyway/provider/binding"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/request"
@@ -141,7 +142,7 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	}
 	own := i != nil && i.Subject == s.Subject // what is stored is theirs
 	signedIn := own && !i.SignedIn.IsZero()
-	if a.Subject != "" && a.Subject != s.Subject {
+	if a.Subject != "" && a.Subject != p.subjectFor(a.client, s.Subject) {
 		if i != nil && !i.SignedIn.IsZero() {
 			return stepDone, reply("login_required", "somebody else signed in")
 		}
@@ -229,6 +230,9 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
 	session.Nonce, session.Requested = a.Values.Get("nonce"), p.options.Now().Unix()
 	session.IDClaims, session.UserClaims, session.Details = a.IDClaims, a.UserClaims, a.Details
+	if jkt := a.Values.Get("dpop_jkt"); jkt != "" {
+		session.Bound = &binding.Key{Proof: jkt}
+	}
 	response, err := p.fosite.NewAuthorizeResponse(ctx, ar, session)
 	if err != nil {
 		return "", err

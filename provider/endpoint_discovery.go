@@ -9,7 +9,9 @@ import (
 
 	"keyway/provider/assertion"
 	"keyway/provider/claims"
+	"keyway/provider/dpop"
 	"keyway/provider/keys"
+	"keyway/provider/pairwise"
 	"keyway/provider/requestobject"
 	"keyway/provider/response"
 	"keyway/provider/wire"
@@ -51,11 +53,18 @@ type metadata struct {
 	RequestParameter          bool     `json:"request_parameter_supported"`
 	RequestURIParameter       bool     `json:"request_uri_parameter_supported"`
 	RequireRequestURIRegister bool     `json:"require_request_uri_registration"`
+	DPoPAlgs                  []string `json:"dpop_signing_alg_values_supported"`
+	UserinfoAlgs              []string `json:"userinfo_signing_alg_values_supported"`
+	IntrospectionAlgs         []string `json:"introspection_signing_alg_values_supported"`
+
+	CertificateBound bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	Aliases          map[string]string `json:"mtls_endpoint_aliases,omitempty"` // RFC 8705, section 5
 }
 
 func (p *Provider) newMetadata() (wire.Document, error) {
 	confidential := []string{string(AuthSecretBasic), string(AuthSecretPost), string(AuthPrivateKeyJWT)}
-	all := append(confidential[:3:3], string(AuthNone))
+	confidential = append(confidential, p.options.Certificates.Methods()...)
+	all := append(slices.Clone(confidential), string(AuthNone))
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
 	scopes := slices.Concat([]string{scopeOpenID}, claims.PersonalScopes(), []string{scopeOffline})
 	for _, s := range scopes {
@@ -68,10 +77,15 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),
 		RequestParameter: true, RequestObjectAlgs: requestobject.Algorithms(), DetailTypes: p.options.DetailTypes,
 		ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
-		IssParameter: true, ClaimsParameter: true, SubjectTypes: []string{"public"},
+		IssParameter: true, ClaimsParameter: true, SubjectTypes: pairwise.Types(),
 		IDTokenAlgs: keys.Algorithms(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),
 		RevocationAuth: all, RevocationAuthAlgs: assertion.Algorithms(), Claims: names,
+		DPoPAlgs: dpop.Algorithms(), UserinfoAlgs: keys.Algorithms(), IntrospectionAlgs: keys.Algorithms(),
+		CertificateBound: p.options.Certificates != nil,
+		Aliases: p.options.Certificates.Aliases(map[string]string{
+			"token_endpoint": pathToken, "introspection_endpoint": pathIntrospect, "revocation_endpoint": pathRevoke, "userinfo_endpoint": pathUserinfo,
+		}),
 	})
 	if err != nil {
 		return wire.Document{}, fmt.Errorf("metadata: %w", err)

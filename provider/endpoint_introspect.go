@@ -2,13 +2,17 @@ package provider
 
 import (
 	"context"
+	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/binding"
 	"keyway/provider/details"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/wire"
 )
 
@@ -27,6 +31,7 @@ type introspection struct {
 	ACR       string       `json:"acr,omitempty"`
 	AMR       []string     `json:"amr,omitempty"`
 	Details   details.List `json:"authorization_details,omitempty"` // RFC 9396, section 9.2
+	Bound     *binding.Key `json:"cnf,omitempty"`                   // RFC 7800, section 3.1
 }
 
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
@@ -53,8 +58,41 @@ func (p *Provider) serveIntrospection(c *gin.Context) error {
 		return err
 	}
 	wire.NoStore(c)
-	wire.WriteJSON(c, http.StatusOK, answer)
-	return nil
+	if !acceptsSigned(c.Request) {
+		wire.WriteJSON(c, http.StatusOK, answer)
+		return nil
+	}
+	return p.writeSigned(c, signedAnswer{
+		alg: caller.IntrospectionAlg, typ: "token-introspection+jwt", media: typeIntrospection,
+		claims: map[string]any{"iss": p.options.Issuer, "aud": caller.ID, "iat": p.options.Now().Unix(), "token_introspection": answer},
+	})
+}
+
+// typeIntrospection is the media type of signed answers (RFC 9701, section 4).
+const typeIntrospection = "application/token-introspection+jwt"
+
+func acceptsSigned(r *http.Request) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(r.Header.Values("Accept"), ","), ","), func(accepted string) bool {
+		media, _, err := mime.ParseMediaType(accepted)
+		return err == nil && media == typeIntrospection
+	})
+}
+
+// signedAnswer is an answer that is a JWT.
+type signedAnswer struct {
+	alg, typ, media string // alg "" is the default
+	claims          map[string]any
+}
+
+func (p *Provider) writeSigned(c *gin.Context, a signedAnswer) error {
+	if a.alg == "" {
+		a.alg = keys.RS256
+	}
+	signed, err := p.keys.Sign(a.alg, a.typ, a.claims)
+	if err == nil {
+		c.Data(http.StatusOK, a.media, []byte(signed))
+	}
+	return err
 }
 
 // introspect answers active:false to every judgement, and an error only when
@@ -73,10 +111,11 @@ func (p *Provider) introspect(ctx context.Context, caller *fositeClient, token s
 		}
 		return &introspection{}, nil
 	}
-	return p.describe(st)
+	return p.describe(caller, st)
 }
 
-func (p *Provider) describe(st *StoredToken) (*introspection, error) {
+// describe is what the caller learns, in its own terms.
+func (p *Provider) describe(caller *fositeClient, st *StoredToken) (*introspection, error) {
 	s, err := ParseSession(st.Grant.Session)
 	if err != nil {
 		return nil, err
@@ -84,14 +123,14 @@ func (p *Provider) describe(st *StoredToken) (*introspection, error) {
 	a := &introspection{
 		Active: true, Scope: strings.Join(st.scopes(), " "), ClientID: st.Grant.ClientID,
 		Expires: st.Token.ExpiresAt.Unix(), IssuedAt: st.Token.IssuedAt.Unix(),
-		Subject: st.Grant.Subject, Audience: st.Grant.Audience, Issuer: p.options.Issuer,
-		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Details: s.Details,
+		Subject: p.subjectFor(caller, st.Grant.Subject), Audience: st.Grant.Audience, Issuer: p.options.Issuer,
+		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Details: s.Details, Bound: s.Bound,
 	}
 	if st.Grant.Subject == "" {
 		a.Subject = st.Grant.ClientID
 	}
 	if st.Token.Kind == KindAccess {
-		a.TokenType = "Bearer"
+		a.TokenType = s.Bound.TokenType()
 	}
 	return a, nil
 }

@@ -64,7 +64,7 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 		return p.leave(c, f)
 	case values.Has("csrf"):
 		return p.confirmLogout(c, f, s, values)
-	case f.hint.subject == s.Subject:
+	case f.client != nil && f.hint.subject == p.subjectFor(f.client, s.Subject):
 		if err := p.endSession(c, s); err != nil {
 			return err
 		}

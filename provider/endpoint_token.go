@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
+	"keyway/provider/binding"
 	"keyway/provider/identity"
 	"keyway/provider/wire"
 )
@@ -54,7 +55,7 @@ func (p *Provider) serveToken(c *gin.Context) error {
 	}
 	wire.NoStore(c)
 	wire.WriteJSON(c, http.StatusOK, tokenResponse{
-		AccessToken: response.GetAccessToken(), TokenType: "Bearer", ExpiresIn: response.GetExtra("expires_in"),
+		AccessToken: response.GetAccessToken(), TokenType: response.GetTokenType(), ExpiresIn: response.GetExtra("expires_in"),
 		Scope: nonEmpty(response.GetExtra("scope")), RefreshToken: response.GetExtra("refresh_token"), IDToken: response.GetExtra("id_token"),
 		Details: response.GetExtra("authorization_details"),
 	})
@@ -94,5 +95,27 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if err := p.judgeDetails(ar, client); err != nil {
 		return nil, err
 	}
+	if err := p.bind(c, ar, client, u); err != nil {
+		return nil, err
+	}
 	return p.respond(ctx, ar, u)
+}
+
+// bind binds the new tokens to what the client shows that it holds: it judges only
+// callers who have a grant, so that nobody else fills the memory of proofs.
+func (p *Provider) bind(c *gin.Context, ar *fosite.AccessRequest, client *fositeClient, u *unit) error {
+	s, ok := ar.Session.(*Session)
+	if !ok {
+		return errNoUnit
+	}
+	shown, err := p.binder.Shown(c, pathToken)
+	if err != nil {
+		return err
+	}
+	held := s.Bound
+	s.Bound, err = binding.Bind(shown, binding.Demand{
+		Proof: client.DPoPBound, Certificate: client.CertificateBound, Held: held, Keep: u.code != nil || client.Public(),
+	})
+	u.rebound = !held.Equal(s.Bound)
+	return err
 }

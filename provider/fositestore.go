@@ -22,6 +22,7 @@ type unit struct {
 	password  *passwordUnit
 	caller    *fositeClient // at the token endpoint: who authenticated
 	code      *codeUnit     // the code that is redeemed
+	rebound   bool          // what the session is bound to is not what is stored
 	requestID string
 }
 

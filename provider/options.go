@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"keyway/provider/binding"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/outbound"
@@ -53,6 +54,9 @@ type Options struct {
 	DetailTypes []string
 	PeerAddr    func(r *http.Request) netip.Addr // who sent a request; default: its peer
 	Outbound    *outbound.Client                 // calls URIs that clients name; nil calls none
+
+	RequireDPoPNonce bool                  // refuse DPoP proofs without a nonce of ours
+	Certificates     *binding.Certificates // how clients show theirs; nil where they cannot
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

@@ -138,6 +138,14 @@ func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *un
 	if err != nil {
 		return nil, err
 	}
+	if s, ok := ar.GetSession().(*Session); ok {
+		response.SetTokenType(s.Bound.TokenType())
+		if u.rebound && u.issue.NewGrant == nil {
+			if u.issue.Session, err = s.Encode(); err != nil {
+				return nil, err
+			}
+		}
+	}
 	// A client that hangs up must not leave the outcome to chance.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()

@@ -12,6 +12,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
+	"keyway/provider/binding"
+	"keyway/provider/cors"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
 	"keyway/provider/pages"
@@ -31,6 +33,8 @@ type Provider struct {
 	published   *keyset.Cache // the keys that clients publish; nil calls for none
 	metadata    wire.Document
 	reads       reads
+	binder      *binding.Binder
+	origins     *cors.Origins
 	base        string // the path of the issuer
 	closed      chan struct{}
 	closing     sync.Once
@@ -56,6 +60,14 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
+	p.binder, err = binding.New(binding.Options{
+		Issuer: o.Issuer, Secret: o.Secret, Remember: p.options.Storage.RememberOnce, Now: o.Now,
+		RequireNonce: o.RequireDPoPNonce, Certificates: o.Certificates,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	p.origins = cors.NewOrigins(p.clientOrigins, o.Lifetimes.ClientCache, o.Now)
 	if p.secrets, err = secret.NewComparer(o.Secrets, o.Now); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
@@ -103,16 +115,16 @@ func (p *Provider) Close() error {
 func (p *Provider) Mount(r gin.IRouter) {
 	base := p.base
 	metadata := p.handle("metadata", p.serveMetadata)
-	r.Any(base+"/.well-known/openid-configuration", metadata)
-	r.Any(base+"/.well-known/oauth-authorization-server", metadata)
+	r.Any(base+"/.well-known/openid-configuration", openToAll, metadata)
+	r.Any(base+"/.well-known/oauth-authorization-server", openToAll, metadata)
 	if base != "" {
-		r.Any("/.well-known/oauth-authorization-server"+base, metadata)
+		r.Any("/.well-known/oauth-authorization-server"+base, openToAll, metadata)
 	}
-	r.Any(base+"/oauth2/jwks", p.handle("jwks", p.serveJWKS))
-	r.Any(base+"/oauth2/token", p.handle("token", p.serveToken))
-	r.Any(base+"/oauth2/introspect", p.handle("introspect", p.serveIntrospection))
-	r.Any(base+"/oauth2/revoke", p.handle("revoke", p.serveRevocation))
-	r.Any(base+"/oauth2/userinfo", p.handle("userinfo", p.serveUserinfo))
+	r.Any(base+"/oauth2/jwks", openToAll, p.handle("jwks", p.serveJWKS))
+	r.Any(base+pathToken, p.openToClients("POST"), p.handle("token", p.serveToken))
+	r.Any(base+pathIntrospect, p.handle("introspect", p.serveIntrospection))
+	r.Any(base+pathRevoke, p.openToClients("POST"), p.handle("revoke", p.serveRevocation))
+	r.Any(base+pathUserinfo, p.openToClients("GET, POST"), p.handle("userinfo", p.serveUserinfo))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
 	r.Any(base+pathLogin, p.page("login", p.serveLogin))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))
@@ -132,6 +144,31 @@ func (p *Provider) Ready(ctx context.Context) error {
 		return err
 	}
 	return p.options.Storage.Ping(ctx)
+}
+
+// The endpoints that clients call without a browser.
+const (
+	pathToken      = "/oauth2/token" //nolint:gosec // a path
+	pathIntrospect = "/oauth2/introspect"
+	pathRevoke     = "/oauth2/revoke"
+	pathUserinfo   = "/oauth2/userinfo"
+)
+
+// openToAll lets every page read what is public.
+func openToAll(c *gin.Context) {
+	if cors.Open(c.Writer, c.Request, "GET, HEAD") {
+		c.Abort()
+	}
+}
+
+// openToClients lets the pages of registered clients read the answer of an
+// endpoint.
+func (p *Provider) openToClients(methods string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if p.origins.Allow(c.Writer, c.Request, methods) {
+			c.Abort()
+		}
+	}
 }
 
 // path is the path of one below the issuer.

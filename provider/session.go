@@ -12,6 +12,7 @@ import (
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositejwt "github.com/ory/fosite/token/jwt"
 
+	"keyway/provider/binding"
 	"keyway/provider/details"
 	"keyway/provider/secret"
 )
@@ -45,6 +46,9 @@ type Session struct {
 	// Unverified says that the legacy system let the user in before the
 	// account was confirmed, so that what follows does not shut them out.
 	Unverified bool `json:"allow_unverified,omitempty"`
+	// Bound is what the access token and, of a public client, the code and the
+	// refresh token are bound to. A grant has one live access token at a time.
+	Bound *binding.Key `json:"cnf,omitempty"`
 
 	issuer  string
 	idAlg   string
@@ -159,6 +163,9 @@ func (s *Session) GetJWTClaims() fositejwt.JWTClaimsContainer {
 	c.Extra["client_id"] = s.ClientID
 	if s.AuthTime != 0 {
 		c.Extra["auth_time"] = s.AuthTime
+	}
+	if s.Bound != nil {
+		c.Extra["cnf"] = s.Bound
 	}
 	if s.ACR != "" {
 		c.Extra["acr"] = s.ACR

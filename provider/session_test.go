@@ -40,6 +40,9 @@ func fill(t *testing.T, v reflect.Value) {
 				continue
 			}
 			f.Set(reflect.ValueOf([]string{"<" + name + ">"}))
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+			fill(t, f.Elem())
 		case reflect.Map:
 			f.Set(reflect.ValueOf(map[string]any{"<" + name + ">": "x", "sub": "reserved"}))
 		default:
@@ -56,7 +59,8 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"sub":"<Subject>","username":"<Username>","client_id":"<ClientID>","auth_time":1000004,`+
 			`"amr":["<AMR>"],"acr":"<ACR>","nonce":"<Nonce>","rat":1000008,"claims":{"<Claims>":"x","sub":"reserved"},`+
-			`"sid":"<SID>","id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"authorization_details":[{"type":"x"}],"allow_unverified":true}`, unescape(string(stored)))
+			`"sid":"<SID>","id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"authorization_details":[{"type":"x"}],"allow_unverified":true,`+
+			`"cnf":{"jkt":"<Proof>","x5t#S256":"<Certificate>"}}`, unescape(string(stored)))
 		again, err := provider.ParseSession(stored)
 		require.NoError(t, err)
 		require.Equal(t, s, again)

@@ -17,6 +17,7 @@ import (
 	fositejwt "github.com/ory/fosite/token/jwt"
 
 	"keyway/provider/keys"
+	"keyway/provider/pairwise"
 	"keyway/provider/secret"
 )
 
@@ -37,6 +38,7 @@ func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
 // of [HashToken].
 type tokenStrategy struct {
 	keys      *keys.Ring
+	subjects  *pairwise.Subjects
 	issuer    string
 	now       func() time.Time
 	successor []byte // the key under which refresh tokens get their successors
@@ -54,7 +56,11 @@ func newTokenStrategy(o Options, keys *keys.Ring) (*tokenStrategy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}
-	return &tokenStrategy{keys: keys, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
+	subjects, err := pairwise.New(o.Secret)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenStrategy{keys: keys, subjects: subjects, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
 }
 
 func signatureOf(token string) string {
@@ -108,6 +114,9 @@ func (s *tokenStrategy) jwtAccessToken(c *fositeClient, r fosite.Requester) (str
 		With(session.GetExpiresAt(fosite.AccessToken), r.GetGrantedScopes(), audience).
 		WithDefaults(s.now(), s.issuer).
 		WithScopeField(fositejwt.JWTScopeFieldString).ToMapClaims()
+	if session.Subject != "" {
+		claims["sub"] = s.subjects.Of(c.Sector(), session.Subject)
+	}
 	alg := c.AccessTokenAlg
 	if alg == "" {
 		alg = keys.ES256

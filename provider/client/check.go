@@ -6,14 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-jose/go-jose/v3"
+
+	"keyway/provider/cors"
 	"keyway/provider/keys"
+	"keyway/provider/pairwise"
 	"keyway/provider/redirect"
 	"keyway/provider/requestobject"
 )
 
 // Check reports everything about c that could not work.
 func (c *Client) Check() error {
-	all := append(c.checkAuth(), c.checkGrants()...)
+	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding())
 	if !ValidID(c.ID) {
 		all = append(all, errors.New("client_id must be 1 to 255 visible ASCII characters"))
 	}
@@ -21,7 +25,7 @@ func (c *Client) Check() error {
 		all = append(all, fmt.Errorf("access_token_format %q: must be %s or %s", f, FormatOpaque, FormatATJWT))
 	}
 	all = append(all, c.checkRequests()...)
-	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg} {
+	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg, c.UserinfoAlg, c.IntrospectionAlg} {
 		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
 			all = append(all, fmt.Errorf("signing algorithm %q: must be %s or %s", alg, keys.RS256, keys.ES256))
 		}
@@ -69,11 +73,45 @@ func (c *Client) checkAuth() []error {
 		if c.JWKSURI == "" && (set == nil || len(set.Keys) == 0) {
 			return []error{errors.New("private_key_jwt needs jwks with at least one key, or jwks_uri")}
 		}
+	case AuthTLS:
+		if err := c.Certificate().Check(); err != nil {
+			return []error{err}
+		}
+	case AuthSelfSignedTLS:
+		set, err := c.KeySet()
+		if err != nil {
+			return []error{err}
+		}
+		if c.JWKSURI == "" && (set == nil || !slices.ContainsFunc(set.Keys, func(k jose.JSONWebKey) bool { return len(k.Certificates) > 0 })) {
+			return []error{errors.New("self_signed_tls_client_auth needs jwks with a certificate in x5c, or jwks_uri")}
+		}
 	case AuthNone, AuthAdapter:
 	default:
 		return []error{fmt.Errorf("token_endpoint_auth_method %q is not known", c.AuthMethod)}
 	}
 	return nil
+}
+
+// checkBinding judges what c asks of subjects, browsers and tokens.
+func (c *Client) checkBinding() []error {
+	var all []error
+	if c.SubjectType != "" && !slices.Contains(pairwise.Types(), c.SubjectType) {
+		all = append(all, fmt.Errorf("subject_type %q is not known", c.SubjectType))
+	}
+	if c.SubjectType == pairwise.Pairwise {
+		if _, err := pairwise.Sector(c.SectorIdentifierURI, c.RedirectURIs); err != nil {
+			all = append(all, err)
+		}
+	}
+	for _, origin := range c.AllowedCORSOrigins {
+		if !cors.Check(origin) {
+			all = append(all, fmt.Errorf("allowed_cors_origins: %q is not an origin, such as https://app.example.com", origin))
+		}
+	}
+	if c.Internal() && (c.DPoPBound || c.CertificateBound) {
+		all = append(all, errors.New("the tokens of a legacy system cannot be bound to a key"))
+	}
+	return all
 }
 
 func (c *Client) checkGrants() []error {

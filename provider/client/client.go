@@ -3,10 +3,14 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
 
+	"keyway/provider/cors"
+	"keyway/provider/mtls"
+	"keyway/provider/pairwise"
 	"keyway/provider/secret"
 )
 
@@ -39,6 +43,8 @@ const (
 	AuthSecretBasic   AuthMethod = "client_secret_basic"
 	AuthSecretPost    AuthMethod = "client_secret_post"
 	AuthPrivateKeyJWT AuthMethod = "private_key_jwt"
+	AuthTLS           AuthMethod = "tls_client_auth"
+	AuthSelfSignedTLS AuthMethod = "self_signed_tls_client_auth"
 	AuthNone          AuthMethod = "none"
 	AuthAdapter       AuthMethod = "adapter"
 )
@@ -57,13 +63,30 @@ type Client struct {
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	ResponseTypes          []string `json:"response_types,omitempty"`
-	JWKS                   string   `json:"jwks,omitempty"`                            // JSON (RFC 7517), for private_key_jwt and request objects
+	JWKS                   string   `json:"jwks,omitempty"`                            // JSON (RFC 7517), for private_key_jwt, request objects and self_signed_tls_client_auth
 	JWKSURI                string   `json:"jwks_uri,omitempty"`                        // where the client publishes them instead
 	AuthAlg                string   `json:"token_endpoint_auth_signing_alg,omitempty"` // of its assertions; "" for any that is supported
+	AllowedCORSOrigins     []string `json:"allowed_cors_origins,omitempty"`            // besides those of a public client's redirect URIs
 
-	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`              // FormatOpaque (default) or FormatATJWT
-	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`     // RS256 (default) or ES256
-	AccessTokenAlg    string      `json:"access_token_signed_response_alg,omitempty"` // ES256 (default) or RS256
+	// What its certificate must say for tls_client_auth: exactly one (RFC 8705,
+	// section 2.1.2).
+	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSSANIP     string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
+
+	DPoPBound        bool `json:"dpop_bound_access_tokens,omitempty"`                   // no token without a DPoP proof (RFC 9449, section 5.2)
+	CertificateBound bool `json:"tls_client_certificate_bound_access_tokens,omitempty"` // to its certificate (RFC 8705, section 3.4)
+
+	SubjectType         string `json:"subject_type,omitempty"`          // "public" (default) or "pairwise"
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"` // whose host is the sector of a pairwise client
+
+	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`               // FormatOpaque (default) or FormatATJWT
+	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`      // RS256 (default) or ES256
+	AccessTokenAlg    string      `json:"access_token_signed_response_alg,omitempty"`  // ES256 (default) or RS256
+	UserinfoAlg       string      `json:"userinfo_signed_response_alg,omitempty"`      // "" for plain JSON
+	IntrospectionAlg  string      `json:"introspection_signed_response_alg,omitempty"` // RS256 (default) or ES256, where a signed answer is asked for
 	AccessLifetime    Duration    `json:"access_token_lifetime,omitempty"`
 	RefreshLifetime   Duration    `json:"refresh_token_lifetime,omitempty"`
 
@@ -130,6 +153,39 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // Internal reports whether c is the client of a legacy system. Such a client
 // has no secret and is refused at every public endpoint.
 func (c *Client) Internal() bool { return c.AuthMethod == AuthAdapter }
+
+// ByCertificate reports whether c authenticates by the certificate of its
+// connection (RFC 8705, section 2).
+func (c *Client) ByCertificate() bool {
+	return c.AuthMethod == AuthTLS || c.AuthMethod == AuthSelfSignedTLS
+}
+
+// Certificate is what the certificate of c must say for [AuthTLS].
+func (c *Client) Certificate() mtls.Subject {
+	return mtls.Subject{DN: c.TLSSubjectDN, DNS: c.TLSSANDNS, URI: c.TLSSANURI, IP: c.TLSSANIP, Email: c.TLSSANEmail}
+}
+
+// Sector tells which clients know a person by the same subject (OpenID Connect
+// Core 1.0, section 8.1); "" for those that know everybody by the public one.
+func (c *Client) Sector() string {
+	if c.SubjectType != pairwise.Pairwise {
+		return ""
+	}
+	sector, err := pairwise.Sector(c.SectorIdentifierURI, c.RedirectURIs)
+	if err != nil { // Check has refused it; what was stored by others must not tell more
+		return "client:" + c.ID
+	}
+	return sector
+}
+
+// Origins are those of the pages that may call in the name of c.
+func (c *Client) Origins() []string {
+	origins := slices.Clone(c.AllowedCORSOrigins)
+	if c.Public() {
+		origins = cors.Merge(origins, c.RedirectURIs...)
+	}
+	return origins
+}
 
 // Public reports whether c cannot keep a secret (RFC 6749, section 2.1).
 func (c *Client) Public() bool { return c.AuthMethod == AuthNone }

@@ -50,6 +50,9 @@ func (o *Origins) Allow(w http.ResponseWriter, r *http.Request, methods string) 
 	if len(r.Header.Values("Origin")) == 1 && o.knows(r.Context(), origin) {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, Retry-After")
+		if isPreflight(r) {
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		}
 	} else if isPreflight(r) {
 		w.WriteHeader(http.StatusNoContent)
 		return true
@@ -87,7 +90,6 @@ func preflight(w http.ResponseWriter, r *http.Request, methods string) bool {
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 	h.Set("Access-Control-Max-Age", maxAge)
 	w.WriteHeader(http.StatusNoContent)
 	return true

@@ -97,6 +97,12 @@ func Check(header []string, r Request, now time.Time) (*Proof, error) {
 	return &Proof{Thumbprint: base64.RawURLEncoding.EncodeToString(sum), ID: said.ID, Until: until, Nonce: said.Nonce}, nil
 }
 
+// ValidThumbprint reports whether s can be the value of dpop_jkt (RFC 9449,
+// section 10).
+func ValidThumbprint(s string) bool {
+	return len(s) == 43 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
 // verify returns the key that the proof carries and what was signed with it.
 func verify(proof string) (*jose.JSONWebKey, []byte, error) {
 	if len(proof) > maxSize || strings.Count(proof, ".") != 2 || strings.ContainsAny(proof, " \t\r\n,{") {

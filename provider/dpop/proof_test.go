@@ -41,10 +41,10 @@ func jwkOf(t testing.TB, key any) map[string]any {
 
 // maker makes proofs with a key that is P-256 unless told otherwise.
 type maker struct {
-	alg     string
-	key     crypto.Signer
-	header  map[string]any
-	claims  map[string]any
+	alg    string
+	key    crypto.Signer
+	header map[string]any
+	claims map[string]any
 	tamper func(string) string
 }
 
@@ -138,7 +138,7 @@ func TestTheThumbprintIsThatOfTheRFC(t *testing.T) {
 }
 
 func TestAProofIsRefused(t *testing.T) {
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too weak on purpose
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	require.NoError(t, err)

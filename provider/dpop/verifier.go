@@ -77,7 +77,7 @@ func (v *Verifier) Verify(ctx context.Context, header []string, r Request) (*Pro
 func (v *Verifier) Nonce() string { return v.nonce(v.window()) }
 
 func (v *Verifier) window() uint64 {
-	return uint64(max(v.o.Now().Unix(), 0)) / uint64(nonceWindow/time.Second) //nolint:gosec // not negative
+	return uint64(max(v.o.Now().Unix(), 0)) / uint64(nonceWindow/time.Second)
 }
 
 func (v *Verifier) nonce(window uint64) string {

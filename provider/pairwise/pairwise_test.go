@@ -31,6 +31,7 @@ func TestAPersonIsSomebodyElseInEachSector(t *testing.T) {
 		seen[other] = name
 	}
 	require.Empty(t, s.Of("a.example", ""), "nobody stays nobody")
+	require.Equal(t, "alice", s.Of("", "alice"))
 }
 
 func TestSector(t *testing.T) {

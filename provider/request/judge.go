@@ -12,6 +12,7 @@ import (
 	"keyway/provider/claims"
 	"keyway/provider/client"
 	"keyway/provider/details"
+	"keyway/provider/dpop"
 	"keyway/provider/response"
 	"keyway/provider/target"
 )
@@ -60,6 +61,8 @@ func judgeShape(c *client.Client, r *Request, _ Offer) error {
 		return Refuse("unsupported_response_type", "response_type is not code")
 	case !slices.Contains(c.GrantTypes, client.GrantCode):
 		return Refuse("unauthorized_client", "the client may not use authorization codes")
+	case r.Values.Has("dpop_jkt") && !dpop.ValidThumbprint(r.Values.Get("dpop_jkt")):
+		return Refuse("invalid_request", "dpop_jkt is not the thumbprint of a key")
 	case len(r.Values.Get("nonce")) > MaxNonce:
 		return Refuse("invalid_request", "nonce is too long")
 	}

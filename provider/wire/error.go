@@ -20,6 +20,7 @@ type Error struct {
 	Challenge   string // WWW-Authenticate without the error parameters, "" for none
 	Bare        bool   // no body, and a challenge without an error code (RFC 6750, section 3.1)
 	Allow       string
+	Algorithms  []string // that a DPoP challenge names (RFC 9449, section 7.1)
 	Cause       error
 }
 
@@ -52,6 +53,8 @@ var descriptions = map[string]string{
 	"insufficient_scope":      "The access token has not the scope that is needed.",
 	"access_denied":           "The request was denied.",
 	"invalid_target":          "The requested resource or audience is not known.",
+	"invalid_dpop_proof":      "The DPoP proof is missing, malformed, not for this request, or was used before.",
+	"use_dpop_nonce":          "The DPoP proof needs the nonce that comes with this answer.",
 	"server_error":            "An internal error occurred.",
 	"temporarily_unavailable": "The server cannot answer now; try again later.",
 
@@ -167,10 +170,13 @@ func Write(c *gin.Context, e *Error) {
 	description := Plain(e.Description)
 	if e.Challenge != "" {
 		challenge := e.Challenge
-		if challenge == "Bearer" && !e.Bare {
-			challenge = `Bearer error="` + e.Code + `", error_description="` + description + `"`
+		if (challenge == "Bearer" || challenge == "DPoP") && !e.Bare {
+			challenge += ` error="` + e.Code + `", error_description="` + description + `"`
 		}
-		h.Set("WWW-Authenticate", challenge)
+		if len(e.Algorithms) > 0 {
+			challenge += `, algs="` + strings.Join(e.Algorithms, " ") + `"`
+		}
+		h["Www-Authenticate"] = append([]string{challenge}, h.Values("WWW-Authenticate")...) // the usual one first
 	}
 	if e.Bare {
 		c.Status(e.Status)
@@ -178,6 +184,11 @@ func Write(c *gin.Context, e *Error) {
 		return
 	}
 	WriteJSON(c, e.Status, map[string]string{"error": e.Code, "error_description": description})
+}
+
+// DPoPChallenge is the challenge to who presents no token (RFC 9449, section 7.1).
+func DPoPChallenge(algorithms []string) string {
+	return `DPoP algs="` + strings.Join(algorithms, " ") + `"`
 }
 
 // Headers sets those of an error that do not depend on how it is told.
