@@ -57,8 +57,13 @@ const (
 	webBye       = "https://app.example.com/bye"
 )
 
-const siteConfig = `
+const siteConfig = siteTLS + siteRest
+
+const siteTLS = `
 tls: {certificate: cert.pem, key: key.pem}
+`
+
+const siteRest = `
 database: keyway.db
 secret: file:secret
 log: {level: debug}
@@ -83,30 +88,26 @@ clients:
 
 // sitePeople are the users; each has the same password.
 const sitePeople = `
-{"login_names":["alice","alice@example.com",{"directory":"crmcom/CRMDEMO","name":"alice"}],"email":"alice@example.com","email_verified":true,"status":"active","password":"PASSWORD","claims":{"name":"Alice Example","given_name":"Alice","family_name":"Example","middle_name":"B","nickname":"Al","preferred_username":"alice","profile":"https://alice.example.com","picture":"https://alice.example.com/p.png","website":"https://alice.example.com","gender":"female","birthdate":"1990-03-14","zoneinfo":"Europe/Berlin","locale":"en","address":{"formatted":"1 Road","locality":"Town"},"phone_number":"+15550100","phone_number_verified":false},"accounts":{"faveo":{"id":"7","attributes":{"user_name":"alice","role":"user"}},"ossn":{"id":"2","attributes":{}},"crmcom":{"id":"CRMDEMO/alice","attributes":{"organisation":"CRMDEMO","unit":"EE63A82C4FEBE02FF34E90DD1EBA5ABE"}},"payhub":{"id":"alice@example.com","attributes":{"apiKey":"KEY"}}}}
+{"login_names":["alice","alice@example.com",{"directory":"crmcom/CRMDEMO","name":"alice"}],"email":"alice@example.com","email_verified":true,"status":"active","password":"PASSWORD","claims":{"name":"Alice Example","given_name":"Alice","family_name":"Example","middle_name":"B","nickname":"Al","preferred_username":"alice","profile":"https://alice.example.com","picture":"https://alice.example.com/p.png","website":"https://alice.example.com","gender":"female","birthdate":"1990-03-14","zoneinfo":"Europe/Berlin","locale":"en","address":{"formatted":"1 Road","locality":"Town"},"phone_number":"+15550100","phone_number_verified":false},"accounts":{"faveo":{"id":"7","attributes":{"user_name":"alice","role":"user"}},"ossn":{"id":"2","attributes":{}},"crmcom":{"id":"CRMDEMO/alice","attributes":{"organisation":"CRMDEMO","unit":"EE63A82C4FEBE02FF34E90DD1EBA5ABE"}},"payhub":{"id":"alice@example.com","attributes":{"apiKey":"DEMO-PAYHUB-APIKEY-ALICE"}}}}
 {"login_names":["bob"],"email":"bob@example.com","status":"active","password":"PASSWORD","claims":{"name":"Bob"}}
 {"login_names":["locked"],"status":"active","password":"PASSWORD"}
 {"login_names":["leaver"],"status":"active","password":"PASSWORD"}
 {"login_names":["zoë","zoe"],"email":"zoe@example.com","status":"active","password":"PASSWORD","claims":{"name":"Zoë <script>alert(1)</script>","given_name":"Zoë"}}
 `
 
-// startSite starts a site that ends with the test. More is further
-// configuration, in YAML.
-func startSite(t *testing.T, more string) *site {
+// startSite starts a site that ends with the test, with its configuration
+// changed.
+func startSite(t *testing.T, change ...func(*config.Config)) *site {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &site{
-		URL: "https://" + l.Addr().String(), Dir: t.TempDir(), log: &output{}, ledger: ledger{&sync.Mutex{}, map[string]string{}},
-		clock: &clock{now: time.Now().UTC().Truncate(time.Second)},
-	}
-	s.write(t, "users.jsonl", strings.TrimSpace(strings.ReplaceAll(sitePeople, "PASSWORD", sitePassword)))
-	s.write(t, "secret", strings.Repeat("0123456789abcdef", 4))
-	s.write(t, "client", siteSecret)
-	s.makeKeys(t)
-	s.write(t, "keyway.yaml", "issuer: "+s.URL+"\nlisten: "+l.Addr().String()+siteConfig+more)
+	s := newSite(t, "https://"+l.Addr().String())
+	s.write(t, "keyway.yaml", "issuer: "+s.URL+"\nlisten: "+l.Addr().String()+siteConfig)
 	cfg, _, err := config.Load(filepath.Join(s.Dir, "keyway.yaml"))
 	require.NoError(t, err)
+	for _, f := range change {
+		f(cfg)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.program, err = openAt(ctx, cfg, s.log, s.clock.Now)
 	require.NoError(t, err)
@@ -117,6 +118,20 @@ func startSite(t *testing.T, more string) *site {
 		require.NoError(t, <-done)
 		s.program.close()
 	})
+	return s
+}
+
+// newSite writes the files of a site that will be at the URL.
+func newSite(t *testing.T, at string) *site {
+	t.Helper()
+	s := &site{
+		URL: at, Dir: t.TempDir(), log: &output{}, ledger: ledger{&sync.Mutex{}, map[string]string{}},
+		clock: &clock{now: time.Now().UTC().Truncate(time.Second)},
+	}
+	s.write(t, "users.jsonl", strings.TrimSpace(strings.ReplaceAll(sitePeople, "PASSWORD", sitePassword)))
+	s.write(t, "secret", strings.Repeat("0123456789abcdef", 4))
+	s.write(t, "client", siteSecret)
+	s.makeKeys(t)
 	return s
 }
 
@@ -173,7 +188,7 @@ func (s *site) sign(t *testing.T, typ string, claims map[string]any) string {
 	return s.signWith(t, "ES256", typ, claims)
 }
 
-func (s *site) signWith(t *testing.T, alg, typ string, claims map[string]any) string { //nolint:revive // a JWT has that many parts
+func (s *site) signWith(t *testing.T, alg, typ string, claims map[string]any) string {
 	t.Helper()
 	options := (&jose.SignerOptions{}).WithHeader("kid", "signer-"+alg)
 	if typ != "" {

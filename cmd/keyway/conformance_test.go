@@ -5,7 +5,7 @@ import "testing"
 // TestConformance asks one running program every sentence that a certified
 // provider and an attacked one must hold. Each test is named after its row.
 func TestConformance(t *testing.T) {
-	s := startSite(t, "")
+	s := startSite(t)
 	posted := *s
 	posted.mode = "form_post"
 	t.Run("Config OP", func(t *testing.T) { configRows(t, s) })

@@ -59,8 +59,14 @@ func (v *visitor) send(method, target string, form url.Values, head ...string) s
 	for i := 0; i+1 < len(head); i += 2 {
 		req.Header.Set(head[i], head[i+1])
 	}
+	return v.makes(req)
+}
+
+// makes one request.
+func (v *visitor) makes(req *http.Request) seen {
+	v.Helper()
 	v.site.mu.Lock()
-	v.at = target
+	v.at = req.URL.String()
 	v.site.mu.Unlock()
 	resp, err := v.http.Do(req)
 	require.NoError(v, err)
