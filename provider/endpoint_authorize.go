@@ -94,6 +94,9 @@ func (p *Provider) postedToQuery(c *gin.Context, path string) error {
 	if err != nil {
 		return wire.BadRequest("The body is not a well-formed form.")
 	}
+	for _, secret := range []string{"client_secret", "client_assertion", "password"} { // no business here, and never of a URL
+		parsed.Del(secret)
+	}
 	c.Redirect(http.StatusSeeOther, p.url(path)+"?"+parsed.Encode()) // a repeated parameter stays repeated
 	return nil
 }

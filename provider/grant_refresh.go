@@ -102,6 +102,7 @@ func (h *refreshHandler) resume(ar *fosite.AccessRequest, client *fositeClient, 
 	}
 	fresh := h.provider.newSession(client)
 	session.ClientID, session.issuer, session.idAlg = fresh.ClientID, fresh.issuer, fresh.idAlg
+	session.Nonce = "" // it was for the first ID token (OpenID Connect Core 1.0, section 12.2)
 	now := h.provider.options.Now()
 	end := st.Grant.CreatedAt.Add(h.provider.options.Lifetimes.RefreshMax)
 	session.SetExpiresAt(fosite.AccessToken, earlier(now.Add(client.lifetime(fosite.AccessToken)), end))

@@ -115,18 +115,7 @@ func requireKind(v *visitor, kind, name string, value any) {
 // refused by its name.
 func requireRequestParameter(v *visitor, supported bool) {
 	v.Helper()
-	claims := map[string]any{
-		"iss": "signer", "aud": v.site.URL, "client_id": "signer", "state": "inside", "redirect_uri": "https://signer.example.com/other",
-		"exp": v.site.clock.Now().Unix() + 60, "nbf": v.site.clock.Now().Unix(),
-	}
-	u, err := url.Parse(v.site.ask("signer", "state", "-"))
-	require.NoError(v, err)
-	for name, values := range u.Query() {
-		if _, ok := claims[name]; !ok {
-			claims[name] = values[0]
-		}
-	}
-	a := v.get(v.site.ask("signer", "request", v.site.sign(v.T, "oauth-authz-req+jwt", claims)))
+	a := v.get(v.site.ask("signer", "request", v.site.sign(v.T, "oauth-authz-req+jwt", v.requestObject())))
 	if !supported {
 		v.refused(a, "request_not_supported")
 		return
@@ -135,6 +124,24 @@ func requireRequestParameter(v *visitor, supported bool) {
 	require.Equal(v, "inside", v.returned(a).Get("state"))
 	require.Contains(v, a.location()+a.body, "https://signer.example.com/other", "a redirect_uri inside wins")
 	v.refused(v.get(v.site.ask("signer", "request", "eyJhbGciOiJub25lIn0.e30.")), "invalid_request_object")
+}
+
+// requestObject is the claims of a good request object, whose state and
+// redirect_uri are not those of the query.
+func (v *visitor) requestObject() map[string]any {
+	v.Helper()
+	claims := map[string]any{
+		"iss": "signer", "aud": v.site.URL, "client_id": "signer", "state": "inside", "redirect_uri": "https://signer.example.com/other",
+		"exp": v.site.clock.Now().Unix() + 60, "nbf": v.site.clock.Now().Unix(),
+	}
+	u, err := url.Parse(v.site.ask("signer"))
+	require.NoError(v, err)
+	for name, values := range u.Query() {
+		if _, ok := claims[name]; !ok {
+			claims[name] = values[0]
+		}
+	}
+	return claims
 }
 
 func requireKeySet(v *visitor) {

@@ -92,6 +92,8 @@ const sitePeople = `
 {"login_names":["bob"],"email":"bob@example.com","status":"active","password":"PASSWORD","claims":{"name":"Bob"}}
 {"login_names":["locked"],"status":"active","password":"PASSWORD"}
 {"login_names":["leaver"],"status":"active","password":"PASSWORD"}
+{"login_names":["crafty"],"status":"active","password":"PASSWORD","claims":{"groups":["admin"],"scope_granted":"admin","name ":"x"}}
+{"login_names":["craftier"],"status":"active","password":"PASSWORD","claims":{"sub":"alice","iss":"https://evil.example","aud":"web","amr":["mfa"]}}
 {"login_names":["zoë","zoe"],"email":"zoe@example.com","status":"active","password":"PASSWORD","claims":{"name":"Zoë <script>alert(1)</script>","given_name":"Zoë"}}
 `
 

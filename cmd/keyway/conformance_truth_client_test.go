@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"keyway/provider"
 )
 
 // clientByMethod is the site's client of each authentication method.
@@ -133,12 +137,30 @@ func answerTruths() map[string]truth {
 				require.Equal(v, alg, joseHeader(v.T, v.tokens(client).text("id_token"))["alg"])
 			},
 		},
+		"authorization_signing_alg_values_supported": {does: func(v *visitor, alg string) {
+			v.site.alter(v.T, "second", func(c *provider.Client) { c.ResponseAlg = alg })
+			v.tokens("second")
+			to, err := url.Parse(v.get(v.site.ask("second", "response_mode", "jwt")).location())
+			require.NoError(v, err)
+			require.Equal(v, alg, joseHeader(v.T, to.Query().Get("response"))["alg"])
+		}},
 		"claims_supported": {does: requireClaim, others: []string{"password", "role", "subject_id"}, refuses: func(v *visitor, claim string) {
 			a := v.tokens("second", "scope", everyScope, "claims", `{"id_token":{"`+claim+`":null},"userinfo":{"`+claim+`":null}}`)
 			require.NotContains(v, v.idToken("second", a), claim)
 			require.NotContains(v, v.userinfo(a.text("access_token")).object, claim)
 		}},
 	}
+}
+
+// alter changes a client for the rest of the test.
+func (s *site) alter(t *testing.T, client string, change func(*provider.Client)) {
+	t.Helper()
+	c, err := s.program.store.FindClient(t.Context(), client)
+	require.NoError(t, err)
+	altered := *c
+	change(&altered)
+	require.NoError(t, s.program.provider.SaveClient(t.Context(), &altered))
+	t.Cleanup(func() { require.NoError(t, s.program.provider.SaveClient(context.WithoutCancel(t.Context()), c)) })
 }
 
 const everyScope = "openid profile email address phone"

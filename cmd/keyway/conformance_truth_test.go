@@ -157,6 +157,17 @@ func requestTruths() map[string]truth {
 			},
 			others: []string{"fr", "ja"},
 		},
+		"request_object_signing_alg_values_supported": {
+			does: func(v *visitor, alg string) {
+				a := v.get(v.site.ask("signer", "request", v.site.signWith(v.T, alg, "oauth-authz-req+jwt", v.requestObject()), "state", "-"))
+				require.Equal(v, "inside", v.passes(a, "alice").Get("state"))
+			},
+			refuses: func(v *visitor, alg string) {
+				good := v.site.sign(v.T, "oauth-authz-req+jwt", v.requestObject())
+				v.refused(v.get(v.site.ask("signer", "request", unsignedToken(good, alg)+good[strings.LastIndexByte(good, '.')+1:])), "invalid_request_object")
+			},
+			others: []string{"none", "HS256", "RS512", "ES384"},
+		},
 		"request_parameter_supported":     {does: func(v *visitor, is string) { requireRequestParameter(v, is == "true") }},
 		"request_uri_parameter_supported": {does: requireNoFetch},
 		"require_request_uri_registration": {does: func(v *visitor, is string) {
