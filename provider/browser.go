@@ -159,11 +159,8 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 	}
 	i.Subject, i.SignedIn, i.Decision = who.User.Subject, now, ""
 	err = p.options.Storage.StartSession(c.Request.Context(), x)
-	if errors.Is(err, identity.ErrNotFound) {
-		return interactionGone(err)
-	}
 	if err != nil {
-		return wire.Outage(err)
+		return goneOrOutage(err)
 	}
 	p.setCookie(c, sessionCookie, value)
 	return nil
@@ -191,10 +188,10 @@ func (p *Provider) endSession(c *gin.Context, s *BrowserSession) error {
 
 // beginInteraction stores the request of a person who has to sign in or to
 // decide first, and returns the interaction's id.
-func (p *Provider) beginInteraction(c *gin.Context, query string) (string, error) {
+func (p *Provider) beginInteraction(c *gin.Context, purpose, query string) (string, error) {
 	now, id := p.options.Now(), secret.ID()+secret.ID()
 	err := p.options.Storage.AddInteraction(c.Request.Context(), &Interaction{
-		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
+		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Purpose: purpose, Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
 	})
 	return id, wire.Outage(err)
 }
@@ -202,16 +199,21 @@ func (p *Provider) beginInteraction(c *gin.Context, query string) (string, error
 // interaction finds one that this browser began.
 func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) {
 	i, err := p.options.Storage.FindInteraction(c.Request.Context(), HashToken(id))
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, interactionGone(err)
-	}
 	if err != nil {
-		return nil, wire.Outage(err)
+		return nil, goneOrOutage(err)
 	}
 	if HashToken(p.cookie(c, browserCookie)) != i.Browser {
 		return nil, &wire.Error{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
 	}
 	return i, nil
+}
+
+// goneOrOutage is for what an interaction needs and storage did not give.
+func goneOrOutage(err error) error {
+	if errors.Is(err, identity.ErrNotFound) {
+		return interactionGone(err)
+	}
+	return wire.Outage(err)
 }
 
 func interactionGone(cause error) error {
@@ -221,7 +223,7 @@ func interactionGone(cause error) error {
 // request parses the authorization request of an interaction anew; nil for
 // one that has none.
 func (p *Provider) request(ctx context.Context, i *Interaction) (*authorization, error) {
-	if i.Query == "" {
+	if i.Query == "" || i.Purpose != "" {
 		return nil, nil
 	}
 	values, err := url.ParseQuery(i.Query)

@@ -37,4 +37,5 @@ const (
 	grantClientCredentials = client.GrantClientCredentials
 	grantRefresh           = client.GrantRefresh
 	grantPassword          = client.GrantPassword
+	grantDevice            = client.GrantDevice
 )

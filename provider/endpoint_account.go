@@ -35,7 +35,7 @@ func (p *Provider) serveAccount(c *gin.Context) error {
 		return err
 	}
 	if s == nil {
-		id, err := p.beginInteraction(c, "")
+		id, err := p.beginInteraction(c, "", "")
 		if err != nil {
 			return err
 		}

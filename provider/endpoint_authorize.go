@@ -72,7 +72,7 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 	case a.Asks(request.PromptNone):
 		return p.refuse(c, a, reply("login_required", "prompt is none and nobody fit is signed in"))
 	}
-	id, err := p.beginInteraction(c, a.Values.Encode())
+	id, err := p.beginInteraction(c, "", a.Values.Encode())
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,14 @@ func (p *Provider) resume(c *gin.Context, id string) error {
 	s, err := p.session(c)
 	if err != nil {
 		return err
+	}
+	if i.Purpose == purposeDevice {
+		next := pathDevice
+		if s == nil {
+			next = pathLogin
+		}
+		p.send(c, next, id)
+		return nil
 	}
 	if i.Query == "" {
 		return p.toAccount(c, i, s, id)
@@ -228,10 +236,8 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 	ar.Form = url.Values{
 		"redirect_uri": a.Values["redirect_uri"], "code_challenge": a.Values["code_challenge"], "code_challenge_method": {pkceS256},
 	}
-	session := p.newSession(a.client)
-	session.SetSubject(s.Subject)
-	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
-	session.Nonce, session.Requested = a.Values.Get("nonce"), p.options.Now().Unix()
+	session := p.sessionFor(a.client, s)
+	session.Nonce = a.Values.Get("nonce")
 	session.IDClaims, session.UserClaims, session.Details = a.IDClaims, a.UserClaims, a.Details
 	if jkt := a.Values.Get("dpop_jkt"); jkt != "" {
 		session.Bound = &binding.Key{Proof: jkt}
@@ -241,6 +247,15 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 		return "", err
 	}
 	return response.GetCode(), nil
+}
+
+// sessionFor is what a grant to the client remembers of who is signed in.
+func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
+	session := p.newSession(c)
+	session.SetSubject(s.Subject)
+	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
+	session.Requested = p.options.Now().Unix()
+	return session
 }
 
 // refuseIn is refuse for a request whose interaction ends with that.

@@ -28,6 +28,7 @@ type metadata struct {
 	Introspection             string   `json:"introspection_endpoint"`
 	Revocation                string   `json:"revocation_endpoint"`
 	EndSession                string   `json:"end_session_endpoint"`
+	DeviceAuthorization       string   `json:"device_authorization_endpoint"`
 	Scopes                    []string `json:"scopes_supported"`
 	ResponseTypes             []string `json:"response_types_supported"`
 	ResponseModes             []string `json:"response_modes_supported"`
@@ -71,7 +72,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 		names = append(names, claims.StoredUnder(s)...)
 	}
 	body, err := json.Marshal(metadata{
-		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
+		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),

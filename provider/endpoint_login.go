@@ -234,12 +234,13 @@ func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id 
 	if c.Request.PostForm.Get("decision") == decisionAllow {
 		i.Decision = decisionAllow
 	}
-	err := p.options.Storage.UpdateInteraction(c.Request.Context(), i)
-	if errors.Is(err, identity.ErrNotFound) {
-		return interactionGone(err)
-	}
-	if err != nil {
-		return wire.Outage(err)
+	return p.keep(c, i, id)
+}
+
+// keep stores what a step found out, and goes back to the dispatcher.
+func (p *Provider) keep(c *gin.Context, i *Interaction, id string) error {
+	if err := p.options.Storage.UpdateInteraction(c.Request.Context(), i); err != nil {
+		return goneOrOutage(err)
 	}
 	p.send(c, pathAuthorize, id)
 	return nil

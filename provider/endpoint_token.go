@@ -23,7 +23,9 @@ type tokenResponse struct {
 	Details      any    `json:"authorization_details,omitempty"` // RFC 9396, section 7
 }
 
-func grantTypes() []string { return []string{grantCode, grantClientCredentials, grantRefresh} }
+func grantTypes() []string {
+	return []string{grantCode, grantClientCredentials, grantRefresh, grantDevice}
+}
 
 // serveToken is the token endpoint (RFC 6749, section 3.2). The password
 // grant is not served here, whatever a client may use.
@@ -86,10 +88,14 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if s, ok := ar.Session.(*Session); ok && u.stored == nil {
 		s.idAlg = p.newSession(client).idAlg
 	}
-	if u.code != nil {
-		if err := p.resumeCode(ctx, ar, u); err != nil {
-			return nil, err
-		}
+	switch {
+	case u.code != nil:
+		err = p.enter(ctx, ar, &u.code.stored.Grant, u.code.stored.UserStatus)
+	case u.device != nil:
+		err = p.enter(ctx, ar, &u.device.Grant, u.device.UserStatus)
+	}
+	if err != nil {
+		return nil, err
 	}
 	p.applyPolicy(ar, u)
 	if err := p.judgeDetails(ar, client); err != nil {

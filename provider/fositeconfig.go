@@ -71,7 +71,8 @@ func (p *Provider) compose() {
 			HandleHelper: access, ResourceOwnerPasswordCredentialsGrantStorage: p.fositeStore,
 			RefreshTokenStrategy: p.tokens, Config: config,
 		},
-		&passwordIDToken{IDTokenHandleHelper: id, lifetime: o.Lifetimes.IDToken},
+		&deviceHandler{HandleHelper: access, provider: p},
+		&sessionIDToken{IDTokenHandleHelper: id, lifetime: o.Lifetimes.IDToken},
 		&refreshHandler{provider: p},
 		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
 	}
@@ -107,33 +108,34 @@ func (grantTypeGuard) PopulateTokenEndpointResponse(context.Context, fosite.Acce
 	return fosite.ErrUnknownRequest
 }
 
-// passwordIDToken adds the ID token that fosite's password grant leaves out.
-type passwordIDToken struct {
+// sessionIDToken adds the ID token that fosite's password grant leaves out, and that of
+// the device grant.
+type sessionIDToken struct {
 	*fositeopenid.IDTokenHandleHelper
 	lifetime time.Duration
 }
 
-var _ fosite.TokenEndpointHandler = (*passwordIDToken)(nil)
+var _ fosite.TokenEndpointHandler = (*sessionIDToken)(nil)
 
 // CanHandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
-func (*passwordIDToken) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne(grantPassword)
+func (*sessionIDToken) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
+	return r.GetGrantTypes().ExactOne(grantPassword) || r.GetGrantTypes().ExactOne(grantDevice)
 }
 
 // CanSkipClientAuth implements [fosite.TokenEndpointHandler].
-func (*passwordIDToken) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+func (*sessionIDToken) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
 // HandleTokenEndpointRequest implements [fosite.TokenEndpointHandler].
-func (*passwordIDToken) HandleTokenEndpointRequest(context.Context, fosite.AccessRequester) error {
+func (*sessionIDToken) HandleTokenEndpointRequest(context.Context, fosite.AccessRequester) error {
 	return fosite.ErrUnknownRequest
 }
 
-// PopulateTokenEndpointResponse adds an ID token if openid was granted and the
-// client registered an algorithm for it.
-func (h *passwordIDToken) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
+// PopulateTokenEndpointResponse adds an ID token if openid was granted; for a
+// legacy system's client, if it registered an algorithm for it.
+func (h *sessionIDToken) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
 	c, ok := r.GetClient().(*fositeClient)
 	s, ours := r.GetSession().(*Session)
-	if !h.CanHandleTokenEndpointRequest(ctx, r) || !ok || !ours || c.IDTokenAlg == "" || !contains(r.GetGrantedScopes(), scopeOpenID) {
+	if !h.CanHandleTokenEndpointRequest(ctx, r) || !ok || !ours || c.Internal() && c.IDTokenAlg == "" || !contains(r.GetGrantedScopes(), scopeOpenID) {
 		return fosite.ErrUnknownRequest
 	}
 	claims := s.IDTokenClaims()

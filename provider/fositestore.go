@@ -23,6 +23,7 @@ type unit struct {
 	caller    *fositeClient // at the token endpoint: who authenticated
 	code      *codeUnit     // the code that is redeemed
 	rebound   bool          // what the session is bound to is not what is stored
+	device    *StoredDevice // the device code that is redeemed
 	requestID string
 }
 

@@ -114,12 +114,10 @@ func (s *fositeStore) loadCode(ctx context.Context, u *unit, signature string) e
 	case st.Grant.ClientID != u.caller.ID:
 		return fosite.ErrNotFound
 	}
-	session, err := ParseSession(st.Grant.Session)
+	session, err := s.provider.resumeSession(u.caller, &st.Grant)
 	if err != nil {
 		return err
 	}
-	fresh := s.provider.newSession(u.caller)
-	session.ClientID, session.issuer, session.idAlg = fresh.ClientID, fresh.issuer, fresh.idAlg
 	r := &fosite.Request{
 		ID: st.Grant.ID, RequestedAt: st.Code.IssuedAt, Client: u.caller, Session: session,
 		RequestedScope: st.Grant.Scopes, RequestedAudience: st.Grant.Audience, GrantedAudience: st.Grant.Audience,
@@ -179,31 +177,31 @@ func (*fositeStore) RevokeAccessToken(context.Context, string) error { return ni
 // RevokeRefreshToken does nothing, as [fositeStore.RevokeAccessToken].
 func (*fositeStore) RevokeRefreshToken(context.Context, string) error { return nil }
 
-// resumeCode asks the gate, for the user may have been locked or disabled
-// since the code was made, and sets what the tokens will say.
-func (p *Provider) resumeCode(ctx context.Context, ar *fosite.AccessRequest, u *unit) error {
-	st := u.code.stored
+// enter asks the gate about a grant that was made at the browser, for the user
+// may have been locked or disabled since, and sets what the tokens will say.
+func (p *Provider) enter(ctx context.Context, ar *fosite.AccessRequest, g *GrantRecord, status identity.Status) error {
+	client, ok := ar.Client.(*fositeClient)
+	session, ours := ar.Session.(*Session)
+	if !ok || !ours {
+		return errNoUnit
+	}
 	err := p.options.Gate.Ask(ctx, identity.Question{
-		Moment: identity.MomentEnter, Subject: st.Grant.Subject, Status: st.UserStatus, Client: u.caller.ID,
+		Moment: identity.MomentEnter, Subject: g.Subject, Status: status, Client: client.ID,
 	})
 	if err != nil {
 		return err
 	}
-	if st.UserStatus == "" {
+	if status == "" {
 		return invalidGrant("user is gone")
 	}
-	session, ok := ar.Session.(*Session)
-	if !ok {
-		return errNoUnit
-	}
 	now := p.options.Now()
-	session.SetExpiresAt(fosite.AccessToken, now.Add(u.caller.lifetime(fosite.AccessToken)))
-	session.SetExpiresAt(fosite.IDToken, now.Add(u.caller.lifetime(fosite.IDToken)))
-	session.SetExpiresAt(fosite.RefreshToken, p.refreshExpiry(u.caller, now, st.Grant.CreatedAt))
+	session.SetExpiresAt(fosite.AccessToken, now.Add(client.lifetime(fosite.AccessToken)))
+	session.SetExpiresAt(fosite.IDToken, now.Add(client.lifetime(fosite.IDToken)))
+	session.SetExpiresAt(fosite.RefreshToken, p.refreshExpiry(client, now, g.CreatedAt))
 	if len(session.IDClaims) == 0 {
 		return nil
 	}
-	user, err := p.options.Users.FindUser(ctx, st.Grant.Subject)
+	user, err := p.options.Users.FindUser(ctx, g.Subject)
 	if err != nil {
 		return wire.Outage(err)
 	}

@@ -96,12 +96,10 @@ func (h *refreshHandler) resume(ar *fosite.AccessRequest, client *fositeClient, 
 	if !ok {
 		return fosite.ErrInvalidRequest.WithHint("The audience is more than was granted.")
 	}
-	session, err := ParseSession(st.Grant.Session)
+	session, err := h.provider.resumeSession(client, &st.Grant)
 	if err != nil {
 		return fosite.ErrServerError.WithWrap(err)
 	}
-	fresh := h.provider.newSession(client)
-	session.ClientID, session.issuer, session.idAlg = fresh.ClientID, fresh.issuer, fresh.idAlg
 	session.Nonce = "" // it was for the first ID token (OpenID Connect Core 1.0, section 12.2)
 	now := h.provider.options.Now()
 	end := st.Grant.CreatedAt.Add(h.provider.options.Lifetimes.RefreshMax)

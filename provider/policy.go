@@ -31,13 +31,24 @@ func (p *Provider) newSession(c *fositeClient) *Session {
 	return s
 }
 
+// resumeSession is what the grant remembers, for tokens that are made now.
+func (p *Provider) resumeSession(c *fositeClient, g *GrantRecord) (*Session, error) {
+	s, err := ParseSession(g.Session)
+	if err != nil {
+		return nil, err
+	}
+	fresh := p.newSession(c)
+	s.ClientID, s.issuer, s.idAlg = fresh.ClientID, fresh.issuer, fresh.idAlg
+	return s, nil
+}
+
 // applyPolicy grants scopes and audience and sets the lifetimes, between
 // fosite's two steps. Handlers of grants that continue an earlier one have
 // done so already.
 func (p *Provider) applyPolicy(ar *fosite.AccessRequest, u *unit) {
 	client, ok := ar.Client.(*fositeClient)
 	session, ours := ar.Session.(*Session)
-	if !ok || !ours || u.stored != nil || u.code != nil {
+	if !ok || !ours || u.stored != nil || u.code != nil || u.device != nil {
 		return
 	}
 	now := p.options.Now()
@@ -173,6 +184,9 @@ func (p *Provider) lostRotation(ctx context.Context, u *unit) error {
 		if revokeErr := p.endReused(ctx, &u.code.stored.Grant, "authorization_code_reuse", u.requestID); revokeErr != nil {
 			return revokeErr
 		}
+		return err
+	}
+	if u.device != nil {
 		return err
 	}
 	if u.issue.Rotate == nil {

@@ -125,6 +125,8 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathIntrospect, p.handle("introspect", p.serveIntrospection))
 	r.Any(base+pathRevoke, p.openToClients("POST"), p.handle("revoke", p.serveRevocation))
 	r.Any(base+pathUserinfo, p.openToClients("GET, POST"), p.handle("userinfo", p.serveUserinfo))
+	r.Any(base+pathDeviceRequest, p.handle("device_authorization", p.serveDeviceRequest))
+	r.Any(base+pathDevice, p.page("device", p.serveDevice))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
 	r.Any(base+pathLogin, p.page("login", p.serveLogin))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))

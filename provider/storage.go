@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"keyway/provider/device"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 )
@@ -75,12 +76,15 @@ type Issue struct {
 	Tokens   []TokenRecord   // inserted; a refresh token whose hash is there already (a retry within grace) is left as it is
 	Events   []identity.Event
 
-	Code        *CodeRecord // inserted
-	Redeem      *Hash       // the authorization code that is used up by this request
-	Interaction *Hash       // the interaction that ends with this request
-	Consent     *Consent    // remembered, instead of an earlier one
-	Browser     *Hash       // the browser session that must still be there
-	Remembered  bool        // the user's consent to the new grant's client must still be there
+	Code   *CodeRecord // inserted
+	Redeem *Hash       // the authorization code that is used up by this request
+	// AllowDevice is the device code that the new grant is for, and RedeemDevice
+	// the one that is used up by this request.
+	AllowDevice, RedeemDevice *Hash
+	Interaction               *Hash    // the interaction that ends with this request
+	Consent                   *Consent // remembered, instead of an earlier one
+	Browser                   *Hash    // the browser session that must still be there
+	Remembered                bool     // the user's consent to the new grant's client must still be there
 }
 
 // CodeRecord is one authorization code (RFC 6749, section 4.1.2). It is stored
@@ -107,7 +111,8 @@ type TokenStorage interface {
 	// Issue writes x. It returns [identity.ErrConflict] when x.Rotate was used
 	// before (and the grace is over, or it was presented again too often), its
 	// successor was used, or it has expired, when an access token is stored already,
-	// when x.Redeem was used or has expired, or when x.Interaction has ended; and
+	// when x.Redeem or x.RedeemDevice was used or has expired, when x.AllowDevice is not
+	// pending, or when x.Interaction has ended; and
 	// [identity.ErrNotFound] when the grant is revoked or gone; a new grant of a
 	// user who is disabled or deleted is a [*identity.Failure] with
 	// [identity.ReasonDisabled]. Rotating also
@@ -141,11 +146,30 @@ type CodeStorage interface {
 	FindCode(ctx context.Context, h Hash) (*StoredCode, error)
 }
 
+// StoredDevice is a device authorization with everything needed to judge it,
+// read at once.
+type StoredDevice struct {
+	Device     device.Record
+	Grant      GrantRecord     // zero until a person allowed it
+	UserStatus identity.Status // "" when there is no grant, or its user is gone
+}
+
+// DeviceStorage stores device authorizations; [TokenStorage] allows and redeems
+// them.
+type DeviceStorage interface {
+	device.Storage
+	// FindDeviceGrant returns the record of a device code and its grant, whatever
+	// their state, or [identity.ErrNotFound].
+	FindDeviceGrant(ctx context.Context, h Hash) (*StoredDevice, error)
+}
+
 // Interaction is an authorization request while its user signs in and consents.
 type Interaction struct {
 	Hash      Hash      // of its id
 	Browser   Hash      // of the cookie of the browser that began it
-	Query     string    // the request as it came; "" for somebody who came to see the account page
+	Purpose   string    // "device" for somebody who came to let a device in
+	Query     string    // the request as it came, or the user code of a device's link; "" for somebody who came to see the account page
+	Device    Hash      // of the device code whose user code they entered; zero before
 	Subject   string    // who signed in or decided within it; "" before
 	SignedIn  time.Time // when they signed in within it; zero before
 	Decision  string    // what they decided about consent: "", "allow" or "deny"
@@ -158,7 +182,7 @@ type InteractionStorage interface {
 	AddInteraction(ctx context.Context, i *Interaction) error
 	// FindInteraction returns [identity.ErrNotFound] where there is none.
 	FindInteraction(ctx context.Context, h Hash) (*Interaction, error)
-	// UpdateInteraction stores Subject, SignedIn and Decision;
+	// UpdateInteraction stores Subject, SignedIn, Decision and Device;
 	// [identity.ErrNotFound] where there is none.
 	UpdateInteraction(ctx context.Context, i *Interaction) error
 	// EndInteraction returns [identity.ErrNotFound] where it has ended before.
@@ -269,11 +293,13 @@ type Storage interface {
 	TokenStorage
 	GrantStorage
 	CodeStorage
+	DeviceStorage
 	InteractionStorage
 	SessionStorage
 	AccountStorage
 	ClientStorage
 	ReplayStorage
+	identity.Attempts
 	keys.Storage
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error

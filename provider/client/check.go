@@ -122,7 +122,9 @@ func (c *Client) checkGrants() []error {
 			all = append(all, errors.New("only the client of a legacy system may use the password grant"))
 		case g == GrantClientCredentials && (c.Public() || c.Internal()):
 			all = append(all, errors.New("client_credentials needs a client that authenticates"))
-		case !slices.Contains([]string{GrantClientCredentials, GrantRefresh, GrantPassword, GrantCode}, g):
+		case g == GrantDevice && c.Internal():
+			all = append(all, errors.New("the client of a legacy system may not let devices in"))
+		case !slices.Contains([]string{GrantClientCredentials, GrantRefresh, GrantPassword, GrantCode, GrantDevice}, g):
 			all = append(all, fmt.Errorf("grant type %q is not known", g))
 		}
 	}

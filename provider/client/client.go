@@ -20,6 +20,7 @@ const (
 	GrantClientCredentials = "client_credentials"
 	GrantRefresh           = "refresh_token"
 	GrantPassword          = "password"
+	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code" // RFC 8628, section 3.4
 )
 
 // TokenFormat is how an access token looks.

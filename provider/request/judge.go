@@ -39,6 +39,22 @@ func Judge(c *client.Client, returnTo string, values url.Values, offer Offer) (*
 	return r, nil
 }
 
+// JudgeDevice judges what a device authorization request (RFC 8628, section 3.1)
+// asks for: scopes and targets. Its errors are [*Error].
+func JudgeDevice(c *client.Client, values url.Values) (*Request, error) {
+	r := &Request{Values: values}
+	if values.Get("authorization_details") != "" {
+		return nil, Refuse("invalid_authorization_details", "authorization details are not for devices")
+	}
+	if err := judgeScopes(c, r, Offer{}); err != nil {
+		return nil, err
+	}
+	if err := judgeTargets(c, r, Offer{}); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // Answerable is what an answer needs of a request that is not judged. A state
 // that is too long is taken out of values.
 func Answerable(values url.Values, returnTo string) *Request {

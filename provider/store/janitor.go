@@ -36,7 +36,7 @@ func (s *Store) Janitor(ctx context.Context, every time.Duration) {
 }
 
 // Sweep deletes what has expired: grants with their tokens and codes, tokens, remembered
-// identifiers, interactions, browser sessions, failed sign-ins and old events. It deletes a few rows at a time, so that
+// identifiers, interactions, device codes, browser sessions, failed sign-ins and old events. It deletes a few rows at a time, so that
 // logins pass in between, and does nothing while another replica sweeps.
 func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 	mine, err := s.lease(ctx)
@@ -79,6 +79,8 @@ func (s *Store) dead() []deletion {
 			(SELECT hash FROM replay WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM interaction WHERE hash IN
 			(SELECT hash FROM interaction WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM device_code WHERE hash IN
+			(SELECT hash FROM device_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, []any{expired}},
 		{`DELETE FROM browser_session WHERE hash IN
 			(SELECT hash FROM browser_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{

@@ -55,6 +55,9 @@ var descriptions = map[string]string{
 	"invalid_target":          "The requested resource or audience is not known.",
 	"invalid_dpop_proof":      "The DPoP proof is missing, malformed, not for this request, or was used before.",
 	"use_dpop_nonce":          "The DPoP proof needs the nonce that comes with this answer.",
+	"authorization_pending":   "The person has not decided yet.",
+	"slow_down":               "The requests come too fast: wait 5 seconds longer between them.",
+	"expired_token":           "The device code has expired.",
 	"server_error":            "An internal error occurred.",
 	"temporarily_unavailable": "The server cannot answer now; try again later.",
 

@@ -119,6 +119,7 @@ func everyInteractionField(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&want, got))
 	want.Subject, want.SignedIn, want.Decision = "bob", noon(), "deny"
+	want.Device = hash("device")
 	require.NoError(t, f.UpdateInteraction(t.Context(), &want))
 	got, err = f.FindInteraction(t.Context(), want.Hash)
 	require.NoError(t, err)

@@ -28,6 +28,8 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"FindLogin":     func(ctx context.Context) error { _, err := s.FindLogin(ctx, "default", "x"); return err },
 		"FindClient":    func(ctx context.Context) error { _, err := s.FindClient(ctx, "x"); return err },
 		"ListKeys":      func(ctx context.Context) error { _, err := s.ListKeys(ctx); return err },
+		"FindDevice":    func(ctx context.Context) error { _, err := s.FindDevice(ctx, "x"); return err },
+		"PollDevice":    func(ctx context.Context) error { _, err := s.PollDevice(ctx, hash("x"), noon()); return err },
 		"CountFailures": func(ctx context.Context) error { _, err := s.CountFailures(ctx, []string{"x"}, noon()); return err },
 		"Issue":         func(ctx context.Context) error { return s.Issue(ctx, &provider.Issue{GrantID: "x"}) },
 		"Revoke": func(ctx context.Context) error {
