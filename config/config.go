@@ -12,6 +12,7 @@ type Config struct {
 	InsecureHTTP    bool           `yaml:"insecure_http" default:"false" doc:"Allows an http issuer that is not on loopback. Passwords and tokens then travel in clear."`
 	Listen          string         `yaml:"listen" default:"127.0.0.1:8080" doc:"Address to listen on, as host:port. Port 0 picks a free one."`
 	TLS             TLS            `yaml:"tls" doc:"Certificate for https without a proxy."`
+	Certificates    Certificates   `yaml:"client_certificates" doc:"How OAuth clients show certificates of their own (RFC 8705). Empty: they cannot."`
 	TrustedProxies  []netip.Prefix `yaml:"trusted_proxies" doc:"Networks whose X-Forwarded-For is believed. Empty: the peer's address is the client's."`
 	Database        DSN            `yaml:"database" default:"keyway.db" doc:"A file for SQLite, or a postgres:// URL. May be env:NAME or file:PATH."`
 	Secret          Secret         `yaml:"secret" required:"true" doc:"At least 32 random bytes, the same on every replica. Seals stored keys; other secrets are derived from it."`
@@ -45,6 +46,14 @@ type TLS struct {
 	Key         string `yaml:"key" doc:"PEM file with the private key."`
 }
 
+// Certificates says how OAuth clients show certificates of their own.
+type Certificates struct {
+	CA     string `yaml:"ca" doc:"PEM file with the authorities that vouch for clients, for auth_method tls_client_auth."`
+	Header string `yaml:"header" doc:"Header in which a proxy of trusted_proxies passes the certificate on, as percent-encoded PEM (nginx) or as Client-Cert (RFC 9440). The proxy must remove the header of everybody else, and must have made sure that the client holds the key."`
+	Listen string `yaml:"listen" doc:"Further address to listen on with tls.certificate, where clients are asked for a certificate."`
+	URL    string `yaml:"url" doc:"URL by which clients with certificates reach the issuer there or at the proxy, with the issuer's path; published as mtls_endpoint_aliases."`
+}
+
 // Log says what is logged.
 type Log struct {
 	Level  string `yaml:"level" default:"info" enum:"debug info warn error" doc:"The least severe level that is logged."`
@@ -57,6 +66,7 @@ type Tokens struct {
 	RefreshLifetime time.Duration `yaml:"refresh_lifetime" default:"720h" min:"1m" doc:"Lifetime of a refresh token that is not used."`
 	RefreshMaxAge   time.Duration `yaml:"refresh_max_age" default:"2160h" min:"1m" doc:"Age at which a grant ends, however often it was refreshed."`
 	IDLifetime      time.Duration `yaml:"id_lifetime" default:"1h" min:"10s" doc:"Lifetime of ID tokens."`
+	DPoPNonce       bool          `yaml:"require_dpop_nonce" default:"false" doc:"Refuses DPoP proofs without a nonce of this provider, so that none can be made in advance. Clients repeat the request once."`
 	KeyRotation     time.Duration `yaml:"key_rotation" default:"2160h" min:"1h" doc:"Age at which a signing key is replaced."`
 }
 

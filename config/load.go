@@ -108,7 +108,7 @@ func (d *decoder) report(name string) Problems {
 // resolvePaths makes relative paths relative to the file's folder.
 func (c *Config) resolvePaths(w world) {
 	c.Database = c.Database.below(w.dir)
-	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.UsersFile, &c.TemplatesDir, &c.BrandingDir}
+	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.Certificates.CA, &c.UsersFile, &c.TemplatesDir, &c.BrandingDir}
 	for i := range c.Clients {
 		paths = append(paths, &c.Clients[i].JWKS)
 	}

@@ -29,6 +29,7 @@ func (c *Config) clientRules(w world) []rule {
 		rs = append(rs,
 			rule{at + "client_id", seen[x.ClientID], "is another client's id already", ""},
 			w.fileRule(at+"jwks", x.JWKS))
+		rs = append(rs, x.certificateRules(at, &c.Certificates)...)
 		seen[x.ClientID] = true
 	}
 	return rs
@@ -36,7 +37,7 @@ func (c *Config) clientRules(w world) []rule {
 
 func (x *Client) rules(at string) []rule {
 	shared := strings.HasPrefix(x.AuthMethod, "client_secret_")
-	signed, public := x.AuthMethod == "private_key_jwt", x.AuthMethod == "none"
+	signed, public := x.AuthMethod == "private_key_jwt" || x.AuthMethod == "self_signed_tls_client_auth", x.AuthMethod == "none"
 	code := slices.Contains(x.GrantTypes, "authorization_code")
 	own := slices.Contains(x.GrantTypes, "client_credentials")
 	rs := []rule{
@@ -44,7 +45,7 @@ func (x *Client) rules(at string) []rule {
 		{at + "client_id", strings.HasPrefix(x.ClientID, "legacy-"), "begins with legacy-, which is kept for the clients of legacy systems", ""},
 		{at + "secret", shared && x.Secret.IsZero(), "is required for " + x.AuthMethod, "write secret: env:NAME, or auth_method: none for a public client"},
 		{at + "secret", !shared && !x.Secret.IsZero(), "is of no use for " + x.AuthMethod, "remove it, or choose client_secret_basic"},
-		{at + "jwks", signed && x.JWKS == "" && x.JWKSURI == "", "is required for private_key_jwt", "name a file with its keys, or write jwks_uri"},
+		{at + "jwks", signed && x.JWKS == "" && x.JWKSURI == "", "is required for " + x.AuthMethod, "name a file with its keys, or write jwks_uri"},
 		{at + "jwks", !signed && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, or choose private_key_jwt"},
 		{at + "jwks_uri", x.JWKS != "" && x.JWKSURI != "", "does not go with jwks", "keep one of them"},
 		{at + "grant_types", len(x.GrantTypes) == 0, "must not be empty", ""},

@@ -98,6 +98,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),
 		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
+	bindClient(out, &c)
 	out.JWKSURI, out.ClientURI, out.PolicyURI, out.TermsURI = c.JWKSURI, c.ClientURI, c.PolicyURI, c.TermsURI
 	if c.DefaultMaxAge > 0 {
 		seconds := int64(c.DefaultMaxAge / time.Second)

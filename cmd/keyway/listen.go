@@ -97,45 +97,77 @@ func (p *program) listenAndServe(ctx context.Context, up func(net.Addr)) error {
 	return p.serve(ctx, l, up)
 }
 
-func (p *program) serve(ctx context.Context, l net.Listener, up func(net.Addr)) error {
+// door is a listener and the server behind it.
+type door struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// doors are the way in, and the one where clients are asked for certificates.
+func (p *program) doors(ctx context.Context, l net.Listener) ([]door, error) {
+	all := []door{{l, p.newServer(tls.NoClientCert)}}
+	if at := p.cfg.Certificates.Listen; at != "" {
+		asking, err := listen(ctx, at)
+		if err != nil {
+			_ = l.Close()
+			return nil, fmt.Errorf("client_certificates.listen: %w", err)
+		}
+		all = append(all, door{asking, p.newServer(tls.RequestClientCert)}) // the provider judges what is shown
+	}
+	return all, nil
+}
+
+func (p *program) newServer(certificates tls.ClientAuthType) *http.Server {
 	limits := p.cfg.Limits
-	server := &http.Server{
+	return &http.Server{
 		Handler: p.handler, ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
 		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout, MaxHeaderBytes: 32 << 10,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: certificates},
 		ErrorLog:  slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (p *program) serve(ctx context.Context, l net.Listener, up func(net.Addr)) error {
+	doors, err := p.doors(ctx, l)
+	if err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { p.store.Janitor(ctx, p.cfg.JanitorInterval); return nil })
 	group.Go(func() error { p.provider.Run(ctx); return nil })
-	group.Go(func() error {
-		p.log.Info("listening", slog.String("address", l.Addr().String()), slog.String("issuer", p.cfg.Issuer))
-		if up != nil {
-			up(l.Addr())
-		}
-		err := p.accept(server, l)
-		if errors.Is(err, http.ErrServerClosed) {
-			return nil
-		}
-		return err
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		p.log.Info("stopping", slog.Duration("at_most", drainTime))
-		if err := server.Shutdown(drain); err != nil {
-			p.log.Warn("requests were still running and are cut off", slog.Any("error", err))
-			return server.Close()
-		}
-		return nil
-	})
+	for _, d := range doors {
+		group.Go(func() error { return p.accept(d) })
+		group.Go(func() error { <-ctx.Done(); return p.drain(ctx, d.server) })
+	}
+	if up != nil {
+		up(l.Addr())
+	}
 	return group.Wait()
 }
 
-func (p *program) accept(server *http.Server, l net.Listener) error {
+// accept serves until the server is shut down.
+func (p *program) accept(d door) error {
+	p.log.Info("listening", slog.String("address", d.listener.Addr().String()), slog.String("issuer", p.cfg.Issuer))
+	var err error
 	if c := p.cfg.TLS; c.Certificate != "" {
-		return server.ServeTLS(l, c.Certificate, c.Key)
+		err = d.server.ServeTLS(d.listener, c.Certificate, c.Key)
+	} else {
+		err = d.server.Serve(d.listener)
 	}
-	return server.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// drain lets running requests finish, but not for ever.
+func (p *program) drain(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	p.log.Info("stopping", slog.Duration("at_most", drainTime))
+	if err := server.Shutdown(ctx); err != nil {
+		p.log.Warn("requests were still running and are cut off", slog.Any("error", err))
+		return server.Close()
+	}
+	return nil
 }

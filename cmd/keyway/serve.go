@@ -223,10 +223,15 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() error { calls.Close(); return nil })
+	shown, err := certificates(p.cfg)
+	if err != nil {
+		return nil, err
+	}
 	t := p.cfg.Tokens
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
+		RequireDPoPNonce: t.DPoPNonce, Certificates: shown,
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 		},
