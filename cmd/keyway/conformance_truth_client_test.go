@@ -126,10 +126,6 @@ func answerTruths() map[string]truth {
 		"authorization_response_iss_parameter_supported": {does: func(v *visitor, is string) {
 			require.Equal(v, is == "true", v.passes(v.get(v.site.ask("web")), "alice").Has("iss"))
 		}},
-		"subject_types_supported": {does: func(v *visitor, kind string) {
-			require.Equal(v, "public", kind, "nobody knows how to ask for the subject type")
-			require.Equal(v, v.idToken("web", v.tokens("web"))["sub"], v.idToken("second", v.tokens("second"))["sub"])
-		}},
 		"id_token_signing_alg_values_supported": {
 			does: func(v *visitor, alg string) {
 				client, ok := map[string]string{"RS256": "web", "ES256": "es"}[alg]
