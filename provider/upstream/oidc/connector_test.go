@@ -1,0 +1,249 @@
+package oidc_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"github.com/stretchr/testify/require"
+
+	"keyway/provider/upstream"
+	"keyway/provider/upstream/oidc"
+)
+
+func TestThePersonIsWhoTheUpstreamSays(t *testing.T) {
+	s := newIDP(t)
+	c := s.connector(t)
+
+	to, err := c.AuthCodeURL(t.Context(), &s.attempt)
+	require.NoError(t, err)
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	q := u.Query()
+	require.Equal(t, s.URL+"/authorize", strings.Split(to, "?")[0])
+	require.Equal(t, "openid profile email", q.Get("scope"))
+	require.Equal(t, "S256", q.Get("code_challenge_method"))
+	require.Equal(t, redirectURL, q.Get("redirect_uri"))
+	require.Equal(t, s.attempt.State, q.Get("state"))
+	require.Equal(t, s.attempt.Nonce, q.Get("nonce"))
+
+	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
+	require.NoError(t, err)
+	require.Equal(t, s.URL, p.Issuer)
+	require.Equal(t, "u1", p.Subject)
+	require.Equal(t, []string{"pwd", "otp"}, p.AMR)
+	require.Equal(t, "gold", p.ACR)
+	require.Equal(t, "s1", p.SID)
+	require.Equal(t, "refresh-2", p.RefreshToken)
+	require.Equal(t, s.now().Truncate(time.Second), p.AuthTime)
+	require.Equal(t, json.Number("9007199254740993"), p.Claims["level"], "numbers keep their digits")
+
+	user, password, ok := basic(s.auth)
+	require.True(t, ok)
+	require.Equal(t, "keyway", user)
+	require.Equal(t, "p%2Fw%3A1", password, "form-encoded (RFC 6749, section 2.3.1)")
+	require.Equal(t, s.attempt.Verifier, s.asked["/token"].Get("code_verifier"))
+	require.Equal(t, "c1", s.asked["/token"].Get("code"))
+}
+
+func basic(h http.Header) (user, password string, ok bool) {
+	r := &http.Request{Header: h}
+	return r.BasicAuth()
+}
+
+func TestTheRequestSaysWhatIsAskedFor(t *testing.T) {
+	s := newIDP(t)
+	c := s.connector(t, func(o *oidc.Options) {
+		o.Scopes, o.Prompt, o.ACRValues, o.Params = []string{"groups"}, "login", []string{"silver"}, map[string]string{"domain": "corp"}
+	})
+	a := s.attempt
+	a.LoginHint, a.Locales, a.Fresh = "alice@corp.example", "de", true
+	q := query(t, c, &a)
+	require.Equal(t, []string{"openid groups", "login", "silver", "corp", "alice@corp.example", "de", "0"},
+		[]string{q.Get("scope"), q.Get("prompt"), q.Get("acr_values"), q.Get("domain"), q.Get("login_hint"), q.Get("ui_locales"), q.Get("max_age")})
+	a.Prompt, a.ACRValues = "select_account", []string{"gold", "silver"}
+	q = query(t, c, &a)
+	require.Equal(t, "select_account", q.Get("prompt"))
+	require.Equal(t, "gold silver", q.Get("acr_values"))
+}
+
+func query(t *testing.T, c *oidc.Connector, a *upstream.Attempt) url.Values {
+	t.Helper()
+	to, err := c.AuthCodeURL(t.Context(), a)
+	require.NoError(t, err)
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	return u.Query()
+}
+
+func TestPrivateKeyJWTTowardsTheUpstream(t *testing.T) {
+	s := newIDP(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	c := s.connector(t, func(o *oidc.Options) {
+		o.ClientSecret, o.Key = "", &jose.JSONWebKey{Key: key, KeyID: "ours", Algorithm: "ES256"}
+	})
+	check := func() {
+		t.Helper()
+		f := s.asked["/token"]
+		require.Equal(t, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", f.Get("client_assertion_type"))
+		require.False(t, f.Has("client_secret"))
+		require.Empty(t, s.auth.Get("Authorization"))
+		jws, err := jose.ParseSigned(f.Get("client_assertion"))
+		require.NoError(t, err)
+		payload, err := jws.Verify(key.Public())
+		require.NoError(t, err)
+		var claims map[string]any
+		require.NoError(t, json.Unmarshal(payload, &claims))
+		require.Equal(t, "keyway", claims["iss"])
+		require.Equal(t, "keyway", claims["sub"])
+		require.NotEmpty(t, claims["jti"])
+	}
+	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
+	require.NoError(t, err)
+	check()
+	s.lie = func(claims map[string]any) { delete(claims, "nonce") }
+	_, err = c.Refresh(t.Context(), p)
+	require.NoError(t, err)
+	check()
+	require.Equal(t, "refresh_token", s.asked["/token"].Get("grant_type"))
+	require.Equal(t, "refresh-2", s.asked["/token"].Get("refresh_token"))
+}
+
+func TestUserinfoAddsClaims(t *testing.T) {
+	s := newIDP(t)
+	c := s.connector(t, func(o *oidc.Options) { o.Userinfo = true })
+	s.userinfo = map[string]any{"sub": "u1", "email": "other@corp.example", "groups": []string{"staff"}}
+	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
+	require.NoError(t, err)
+	require.Equal(t, "alice@corp.example", p.Claims["email"], "what is signed stays")
+	require.Equal(t, []any{"staff"}, p.Claims["groups"])
+
+	t.Run("attack 20: userinfo about somebody else is refused", func(t *testing.T) {
+		s.userinfo = map[string]any{"sub": "u2"}
+		_, err := c.Exchange(t.Context(), &s.attempt, s.back())
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+	})
+}
+
+func TestTenantsOfATemplatedIssuer(t *testing.T) {
+	s := newIDP(t)
+	template := s.URL + "/{tenantid}/v2.0"
+	s.metadata = map[string]any{"issuer": template}
+	tenant := "11111111-2222-3333-4444-555555555555"
+	from := func(tid, iss string) {
+		s.lie = func(claims map[string]any) { claims["tid"], claims["iss"] = tid, iss }
+	}
+	c := s.connector(t, func(o *oidc.Options) { o.Tenants = []string{tenant} })
+	from(tenant, s.URL+"/"+tenant+"/v2.0")
+	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
+	require.NoError(t, err)
+	require.Equal(t, s.URL+"/"+tenant+"/v2.0", p.Issuer, "who somebody is has the tenant in it")
+
+	for name, lie := range map[string][2]string{
+		"nOAuth: a foreign tenant is refused":             {"99999999-2222-3333-4444-555555555555", s.URL + "/99999999-2222-3333-4444-555555555555/v2.0"},
+		"an issuer of another tenant than tid is refused": {tenant, s.URL + "/99999999-2222-3333-4444-555555555555/v2.0"},
+		"the template itself is no issuer":                {tenant, template},
+		"an issuer on another host is refused":            {tenant, "https://evil.example/" + tenant + "/v2.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from(lie[0], lie[1])
+			_, err := c.Exchange(t.Context(), &s.attempt, s.back())
+			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%v", err)
+		})
+	}
+	t.Run("without an allow-list a templated issuer is refused", func(t *testing.T) {
+		_, err := s.connector(t).AuthCodeURL(t.Context(), &s.attempt)
+		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
+	})
+}
+
+func TestLifeAfterLogin(t *testing.T) {
+	s := newIDP(t)
+	c := s.connector(t)
+	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
+	require.NoError(t, err)
+
+	t.Run("a refresh brings new claims and the next refresh token", func(t *testing.T) {
+		s.lie = func(claims map[string]any) { delete(claims, "nonce"); claims["email"] = "new@corp.example" }
+		s.answer = map[string]any{"refresh_token": "refresh-3"}
+		again, err := c.Refresh(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, "refresh-3", again.RefreshToken)
+		require.Equal(t, "new@corp.example", again.Claims["email"])
+	})
+	t.Run("a refresh token that is not rotated goes on to count", func(t *testing.T) {
+		s.answer = map[string]any{"refresh_token": nil, "id_token": nil}
+		again, err := c.Refresh(t.Context(), p)
+		require.NoError(t, err)
+		require.Equal(t, "refresh-2", again.RefreshToken)
+		require.Nil(t, again.Claims)
+	})
+	t.Run("a refresh about somebody else is refused", func(t *testing.T) {
+		s.answer = nil
+		s.lie = func(claims map[string]any) { claims["sub"] = "u2" }
+		_, err := c.Refresh(t.Context(), p)
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+	})
+	t.Run("who left is refused, and an outage is not taken for that", func(t *testing.T) {
+		s.status["/token"], s.body["/token"] = http.StatusBadRequest, `{"error":"invalid_grant"}`
+		_, err := c.Refresh(t.Context(), p)
+		require.Equal(t, upstream.Refused, upstream.KindOf(err))
+		require.ErrorContains(t, err, "invalid_grant")
+		s.status["/token"], s.body["/token"] = http.StatusBadGateway, "<html>secret</html>"
+		_, err = c.Refresh(t.Context(), p)
+		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
+		require.NotContains(t, err.Error(), "secret")
+	})
+	t.Run("signing out goes up with the hint", func(t *testing.T) {
+		to, err := c.SignOutURL(t.Context(), p.IDToken, "https://keyway.example/out", "st")
+		require.NoError(t, err)
+		u, err := url.Parse(to)
+		require.NoError(t, err)
+		require.Equal(t, url.Values{
+			"x": {"1"}, "id_token_hint": {p.IDToken}, "client_id": {clientID}, "post_logout_redirect_uri": {"https://keyway.example/out"}, "state": {"st"},
+		}, u.Query())
+	})
+}
+
+func TestLogoutTokens(t *testing.T) {
+	s := newIDP(t)
+	c := s.connector(t)
+	claims := func(change func(map[string]any)) string {
+		m := map[string]any{
+			"iss": s.URL, "aud": clientID, "iat": s.now().Unix(), "exp": s.now().Add(time.Minute).Unix(), "jti": "j1", "sid": "s1",
+			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+		}
+		change(m)
+		return s.sign(m, "logout+jwt")
+	}
+	l, err := c.VerifyLogout(t.Context(), claims(func(map[string]any) {}))
+	require.NoError(t, err)
+	require.Equal(t, "s1", l.SID)
+	require.Equal(t, "j1", l.ID)
+	for name, change := range map[string]func(map[string]any){
+		"with a nonce":        func(m map[string]any) { m["nonce"] = "n" },
+		"without events":      func(m map[string]any) { delete(m, "events") },
+		"without sub and sid": func(m map[string]any) { delete(m, "sid") },
+		"without jti":         func(m map[string]any) { delete(m, "jti") },
+		"for another client":  func(m map[string]any) { m["aud"] = "other" },
+		"of another issuer":   func(m map[string]any) { m["iss"] = "https://evil.example" },
+		"that has expired":    func(m map[string]any) { m["exp"] = s.now().Add(-time.Hour).Unix() },
+	} {
+		t.Run("a logout token "+name+" is refused", func(t *testing.T) {
+			_, err := c.VerifyLogout(t.Context(), claims(change))
+			require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+		})
+	}
+	t.Run("an oversized one is refused", func(t *testing.T) {
+		_, err := c.VerifyLogout(t.Context(), strings.Repeat("a", 65<<10))
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+	})
+}

@@ -1,0 +1,4 @@
+package oidc
+
+// ParseClaims is what the fuzz test calls.
+var ParseClaims = parseClaims
