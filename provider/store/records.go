@@ -45,10 +45,7 @@ func (s *Store) SaveRecords(ctx context.Context, records []identity.Record) ([]i
 }
 
 func (s *Store) saveBatch(ctx context.Context, tx *session, batch []identity.Record) ([]identity.SaveResult, error) {
-	// Two replicas that apply the same file at their start take turns.
-	_, err := tx.exec(ctx, `INSERT INTO lease (name, holder, until, version) VALUES ($1, $2, 0, 0)
-		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder`, recordsLease, s.holder)
-	if err != nil {
+	if err := s.takeTurns(ctx, tx); err != nil {
 		return nil, err
 	}
 	known, err := loadPeople(ctx, tx, batch)
@@ -63,6 +60,14 @@ func (s *Store) saveBatch(ctx context.Context, tx *session, batch []identity.Rec
 		}
 	}
 	return results, w.flush(ctx)
+}
+
+// takeTurns orders the transactions that save people: two replicas that apply
+// the same file at their start, or two sign-ins of the same new person.
+func (s *Store) takeTurns(ctx context.Context, tx *session) error {
+	_, err := tx.exec(ctx, `INSERT INTO lease (name, holder, until, version) VALUES ($1, $2, 0, 0)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder`, recordsLease, s.holder)
+	return err
 }
 
 // checkRecord finds what makes a record impossible to save.

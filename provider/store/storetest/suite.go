@@ -79,6 +79,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 	for _, group := range [][]check{
 		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(),
+		linkChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,70 @@
+package identity
+
+import (
+	"context"
+	"time"
+)
+
+// Federated is somebody whom an upstream vouches for, as its connector's
+// mapping reads what the upstream said. (Issuer, Subject) is who they are:
+// nothing else, and above all no e-mail address, makes them one of our users.
+type Federated struct {
+	Connector string // the connector's id
+	Issuer    string
+	Subject   string // the upstream's, compared byte for byte
+
+	// LoginName is the name by which they are found at legacy calls and in
+	// lists. It must be nobody else's in its directory.
+	LoginName     LoginName
+	Email         string
+	EmailVerified bool
+	Claims        map[string]any
+	Accounts      []Account // in legacy systems; their Subject is filled when saved
+	Roles         []string
+
+	SID          string // of the upstream's session, for its back-channel logout
+	RefreshToken []byte // of the upstream, sealed at rest; nil leaves the stored one
+}
+
+// Link says that somebody at an upstream is a user of ours.
+type Link struct {
+	Connector       string
+	Issuer          string
+	UpstreamSubject string
+	Subject         string // ours
+	Origin          LinkOrigin
+	Roles           []string
+	RefreshToken    []byte // sealed at rest; nil for none
+	LinkedAt        time.Time
+	SeenAt          time.Time // when the upstream last vouched for them
+}
+
+// LinkOrigin is how a link came to be.
+type LinkOrigin string
+
+// The origins of links.
+const (
+	LinkCreated LinkOrigin = "created" // the user was made for it; the upstream owns their claims
+	LinkProved  LinkOrigin = "proved"  // the person proved both sides
+	LinkByAdmin LinkOrigin = "admin"
+)
+
+// Links is what federation reads and writes of people.
+type Links interface {
+	// FindLink returns [ErrNotFound] where nobody is linked.
+	FindLink(ctx context.Context, issuer, upstreamSubject string) (*Link, error)
+	// ListLinks returns a user's links in the order of their connectors.
+	ListLinks(ctx context.Context, subject string) ([]Link, error)
+	// SaveFederated brings the user who is linked to f up to date: claims, e-mail,
+	// login name and accounts where they were made for the link, else the link
+	// alone. Where nobody is linked it makes a user, or with create false returns
+	// [ErrNotFound]. A login name or account that is somebody else's is
+	// [ErrConflict], and nothing is changed then.
+	SaveFederated(ctx context.Context, f *Federated, create bool) (*SaveResult, error)
+	// AddLink links a user who is there; [ErrConflict] where the person at the
+	// upstream is linked already, [ErrNotFound] where there is no such user.
+	AddLink(ctx context.Context, l *Link) error
+	// RemoveLink unlinks, and is recorded as user_unlinked; [ErrNotFound] where
+	// there is no such link of the subject.
+	RemoveLink(ctx context.Context, issuer, upstreamSubject, subject string) error
+}
