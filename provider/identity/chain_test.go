@@ -1,0 +1,197 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"keyway/provider/identity"
+)
+
+// answers is a verifier elsewhere.
+type answers struct {
+	asked atomic.Int32
+	say   func(context.Context, identity.Credentials) (*identity.Identity, error)
+}
+
+func (a *answers) Authenticate(ctx context.Context, c identity.Credentials) (*identity.Identity, error) {
+	a.asked.Add(1)
+	return a.say(ctx, c)
+}
+
+func saying(r identity.Reason) *answers {
+	return &answers{say: func(context.Context, identity.Credentials) (*identity.Identity, error) {
+		if r == "" {
+			return &identity.Identity{User: identity.User{Subject: "s1"}}, nil
+		}
+		return nil, identity.Failf(r, "said so")
+	}}
+}
+
+func TestAChainAsksOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	const unknown, wrong, away, disabled = identity.ReasonUnknownUser, identity.ReasonWrongPassword, identity.ReasonUnavailable, identity.ReasonDisabled
+	for name, c := range map[string]struct {
+		first, second identity.Reason
+		next          []identity.Reason
+		want          identity.Reason
+		asked         int32 // how often the second one is
+	}{
+		"yes is the last answer":                              {first: "", second: wrong, want: "", asked: 0},
+		"whom the first does not know the second is asked":    {first: unknown, second: "", want: "", asked: 1},
+		"a wrong password stops":                              {first: wrong, second: "", want: wrong, asked: 0},
+		"a wrong password goes on where it may":               {first: wrong, second: "", next: []identity.Reason{unknown, wrong}, want: "", asked: 1},
+		"an outage stops":                                     {first: away, second: "", want: away, asked: 0},
+		"an outage goes on where it may, and stays an outage": {first: away, second: unknown, next: []identity.Reason{away}, want: away, asked: 1},
+		"wrong says more than unknown elsewhere":              {first: wrong, second: unknown, next: []identity.Reason{wrong}, want: wrong, asked: 1},
+		"disabled is not overruled":                           {first: disabled, second: "", want: disabled, asked: 0},
+		"an empty list never goes on":                         {first: unknown, second: "", next: []identity.Reason{}, want: unknown, asked: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := saying(c.first), saying(c.second)
+			chain, err := identity.NewChain([]identity.Rule{{Steps: []identity.Step{
+				{Name: "first", Authenticator: first, Next: c.next}, {Name: "second", Authenticator: second},
+			}}})
+			require.NoError(t, err)
+			_, err = chain.Authenticate(t.Context(), identity.Credentials{Username: "alice"})
+			require.Equal(t, c.want, identity.ReasonOf(err))
+			require.Equal(t, c.asked, second.asked.Load())
+		})
+	}
+}
+
+func TestTheFirstRuleThatFitsCounts(t *testing.T) {
+	t.Parallel()
+	step := func(name string) []identity.Step { return []identity.Step{{Name: name, Authenticator: saying("")}} }
+	chain, err := identity.NewChain([]identity.Rule{
+		{Systems: []string{"faveo"}, Domains: []string{"corp.example"}, Steps: step("ldap")},
+		{Directories: []string{"crmcom/X"}, Steps: step("crm")},
+		{Steps: step("local")},
+	})
+	require.NoError(t, err)
+	for name, c := range map[string]identity.Credentials{
+		"ldap":  {System: "faveo", Username: "alice@evil.example@CORP.example"},
+		"crm":   {System: "faveo", Directory: "crmcom/X", Username: "alice"},
+		"local": {System: "ossn", Username: "alice@corp.example"},
+	} {
+		var trace identity.Trace
+		_, err := chain.Authenticate(identity.WithTrace(t.Context(), &trace), c)
+		require.NoError(t, err)
+		require.Equal(t, name, trace.Steps[0].Verifier)
+	}
+}
+
+func TestATraceTellsWhatWasAskedAndSaid(t *testing.T) {
+	t.Parallel()
+	chain, err := identity.NewChain([]identity.Rule{{Steps: []identity.Step{
+		{Name: "local", Authenticator: saying(identity.ReasonUnknownUser)}, {Name: "ldap", Authenticator: saying("")},
+	}}})
+	require.NoError(t, err)
+	var trace identity.Trace
+	_, err = chain.AuthenticateLogin(identity.WithTrace(t.Context(), &trace), identity.Credentials{}, nil)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(identity.Trace{Rule: 1, Steps: []identity.TraceStep{
+		{Verifier: "local", Reason: identity.ReasonUnknownUser, Cause: "said so"}, {Verifier: "ldap"},
+	}}, trace))
+}
+
+func TestRulesThatLeaveALoginToNobodyAreRefused(t *testing.T) {
+	t.Parallel()
+	step := []identity.Step{{Name: "local", Authenticator: saying("")}}
+	for _, rules := range [][]identity.Rule{
+		nil, {{Systems: []string{"faveo"}, Steps: step}}, {{}}, {{Steps: []identity.Step{{Name: "local"}}}},
+	} {
+		_, err := identity.NewChain(rules)
+		require.Error(t, err)
+	}
+}
+
+func guarded(t *testing.T, a identity.Authenticator, change func(*identity.GuardedOptions)) *identity.Guarded {
+	t.Helper()
+	o := identity.GuardedOptions{Name: "ldap", Authenticator: a, Log: slog.New(slog.DiscardHandler)}
+	change(&o)
+	g, err := identity.NewGuarded(o)
+	require.NoError(t, err)
+	return g
+}
+
+func TestABreakerSparesCallersAndTheVerifier(t *testing.T) {
+	t.Parallel()
+	broken := saying(identity.ReasonUnavailable)
+	g := guarded(t, broken, func(o *identity.GuardedOptions) { o.Failures, o.Rest = 3, 50*time.Millisecond })
+	for range 10 {
+		_, err := g.Authenticate(t.Context(), identity.Credentials{})
+		require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
+	}
+	require.Equal(t, int32(3), broken.asked.Load())
+
+	broken.say = saying("").say
+	require.Eventually(t, func() bool {
+		_, err := g.Authenticate(t.Context(), identity.Credentials{})
+		return err == nil
+	}, 5*time.Second, 10*time.Millisecond, "it closes when the verifier is back")
+
+	wrong := saying(identity.ReasonWrongPassword)
+	g = guarded(t, wrong, func(o *identity.GuardedOptions) { o.Failures = 3 })
+	for range 10 {
+		_, err := g.Authenticate(t.Context(), identity.Credentials{})
+		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
+	}
+	require.Equal(t, int32(10), wrong.asked.Load(), "wrong passwords open no breaker, or anybody could lock everybody out")
+}
+
+func TestABulkheadBoundsWhoIsAskedAtOnce(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int32
+	slow := &answers{say: func(ctx context.Context, _ identity.Credentials) (*identity.Identity, error) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		return &identity.Identity{}, nil
+	}}
+	g := guarded(t, slow, func(o *identity.GuardedOptions) { o.Parallel = 4 })
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			_, err := g.Authenticate(t.Context(), identity.Credentials{})
+			if err != nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	all.Wait()
+	require.LessOrEqual(t, most.Load(), int32(4))
+}
+
+func TestASlowVerifierIsAnOutage(t *testing.T) {
+	t.Parallel()
+	slow := &answers{say: func(ctx context.Context, _ identity.Credentials) (*identity.Identity, error) {
+		<-ctx.Done()
+		return nil, errors.New("gave up")
+	}}
+	g := guarded(t, slow, func(o *identity.GuardedOptions) { o.Timeout = 5 * time.Millisecond })
+	_, err := g.Authenticate(t.Context(), identity.Credentials{})
+	require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
+
+	t.Run("who hangs up does not take the guess back", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		found := &answers{say: func(ctx context.Context, _ identity.Credentials) (*identity.Identity, error) {
+			cancel()
+			return nil, errors.Join(ctx.Err(), identity.Fail(identity.ReasonWrongPassword, nil))
+		}}
+		_, err := guarded(t, found, func(*identity.GuardedOptions) {}).Authenticate(ctx, identity.Credentials{})
+		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
+	})
+}
