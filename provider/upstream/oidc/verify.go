@@ -110,7 +110,7 @@ func (c *Connector) person(ctx context.Context, m *metadata, tokens *oauth2.Toke
 // fetchKeys sees to it that there are keys, for the library does not tell a
 // token that does not hold from keys that could not be fetched.
 func (c *Connector) fetchKeys(ctx context.Context, m *metadata, token string) error {
-	if _, err := c.keys.Keys(ctx, m.jwks, keyset.IDOf(token)); err != nil {
+	if _, err := c.keys.Keys(ctx, m.jwks, keyset.HeaderOf(token).KeyID); err != nil {
 		return &upstream.Error{Kind: upstream.Unavailable, Err: err}
 	}
 	return nil
