@@ -58,7 +58,8 @@ func appPasswordHash(presented string) (hash [32]byte, ok bool) {
 	}
 	for i := range len(s) {
 		dash := i%(appGroup+1) == appGroup
-		if dash != (s[i] == '-') || !dash && !(s[i] >= 'a' && s[i] <= 'z' || s[i] >= '2' && s[i] <= '7') {
+		letter := s[i] >= 'a' && s[i] <= 'z' || s[i] >= '2' && s[i] <= '7'
+		if dash != (s[i] == '-') || dash == letter {
 			return hash, false
 		}
 	}

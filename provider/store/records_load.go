@@ -11,17 +11,17 @@ import (
 func loadPeople(ctx context.Context, tx *session, batch []identity.Record) (*people, error) {
 	p := &people{bySubject: map[string]*person{}, names: map[pair]string{}, accounts: map[pair]string{}}
 	names, ids, subjects := map[string][]string{}, map[string][]string{}, map[string]bool{}
-	for i := range batch {
-		if checkRecord(&batch[i]) != nil {
+	for _, r := range batch {
+		if checkRecord(&r) != nil {
 			continue
 		}
-		for _, n := range batch[i].User.LoginNames {
+		for _, n := range r.User.LoginNames {
 			names[n.Directory] = append(names[n.Directory], identity.FoldName(n.Name))
 		}
-		for _, a := range batch[i].Accounts {
+		for _, a := range r.Accounts {
 			ids[a.System] = append(ids[a.System], a.ID)
 		}
-		if s := batch[i].User.Subject; s != "" {
+		if s := r.User.Subject; s != "" {
 			subjects[s] = true
 		}
 	}
