@@ -15,9 +15,7 @@ import org.springframework.security.oauth2.client.OAuth2AuthorizeRequest;
 import org.springframework.security.oauth2.client.OAuth2AuthorizedClientProviderBuilder;
 import org.springframework.security.oauth2.client.oidc.web.logout.OidcClientInitiatedLogoutSuccessHandler;
 import org.springframework.security.oauth2.client.registration.ClientRegistrationRepository;
-import org.springframework.security.oauth2.client.web.DefaultOAuth2AuthorizationRequestResolver;
 import org.springframework.security.oauth2.client.web.DefaultOAuth2AuthorizedClientManager;
-import org.springframework.security.oauth2.client.web.OAuth2AuthorizationRequestCustomizers;
 import org.springframework.security.oauth2.client.web.OAuth2AuthorizedClientRepository;
 import org.springframework.security.oauth2.core.oidc.user.OidcUser;
 import org.springframework.security.web.SecurityFilterChain;
@@ -47,15 +45,11 @@ public class App {
 
     @Bean
     static SecurityFilterChain security(HttpSecurity http, ClientRegistrationRepository registrations) throws Exception {
-        var requests = new DefaultOAuth2AuthorizationRequestResolver(registrations, "/oauth2/authorization");
-        requests.setAuthorizationRequestCustomizer(OAuth2AuthorizationRequestCustomizers.withPkce());
         var signedOut = new OidcClientInitiatedLogoutSuccessHandler(registrations);
         signedOut.setPostLogoutRedirectUri("{baseUrl}/");
         return http
             .authorizeHttpRequests(r -> r.requestMatchers("/").permitAll().anyRequest().authenticated())
-            .oauth2Login(login -> login
-                .authorizationEndpoint(e -> e.authorizationRequestResolver(requests))
-                .redirectionEndpoint(e -> e.baseUri("/callback")))
+            .oauth2Login(login -> login.redirectionEndpoint(e -> e.baseUri("/callback")))
             .logout(logout -> logout.logoutSuccessHandler(signedOut))
             .build();
     }
