@@ -51,6 +51,9 @@ func demoText() string {
 		"curl -s $U/oauth2/userinfo -H 'Authorization: Bearer TOKEN'\n" +
 		"curl -s $U/.well-known/openid-configuration\n\n" +
 		"A new app, which signs in by OpenID Connect: $U/demo\nWhat each user sees of themselves: $U/account\n\n" +
+		"An app of your own (see docs/connect.md), with any OpenID Connect library:\n\n" +
+		"issuer $U, client id demo-web, secret demo-web-secret-6f1d8f0c2a9b4e7d, redirect URI http://127.0.0.1:8765/callback\n" +
+		"issuer $U, client id demo-spa, no secret, redirect URI http://127.0.0.1:PORT/callback on any port\n\n" +
 		"Other users: alice (correct-horse), zoe, newbie (unverified), gone (disabled). Ctrl-C ends the demo.\n"
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -20,7 +21,8 @@ import (
 type guest struct {
 	*testing.T
 	http *http.Client
-	at   *url.URL // of the page that is shown
+	ends string   // the beginning of the URLs at which nobody listens
+	at   *url.URL // of the page that is shown, or where nobody listens
 	page string
 	kind string // its media type
 }
@@ -29,7 +31,17 @@ func newGuest(t *testing.T) *guest {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &guest{T: t, http: &http.Client{Jar: jar, Timeout: time.Minute}}
+	g := &guest{T: t, http: &http.Client{Jar: jar, Timeout: time.Minute}}
+	g.http.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		if len(before) > 10 {
+			return errors.New("redirected in circles")
+		}
+		if g.at = next.URL; g.ends != "" && strings.HasPrefix(next.URL.String(), g.ends) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	return g
 }
 
 // goes to a page.
@@ -46,12 +58,13 @@ func (g *guest) send(req *http.Request) {
 	if g.at != nil {
 		req.Header.Set("Origin", g.at.Scheme+"://"+g.at.Host)
 	}
+	g.at = req.URL
 	resp, err := g.http.Do(req)
 	require.NoError(g, err)
 	defer resp.Body.Close() //nolint:errcheck // only read from
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(g, err)
-	g.at, g.page = resp.Request.URL, string(body)
+	g.page = string(body)
 	g.kind, _, _ = strings.Cut(resp.Header.Get("Content-Type"), ";")
 	require.Less(g, resp.StatusCode, 400, "%s: %s", g.at, g.page)
 }

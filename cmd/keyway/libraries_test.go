@@ -10,13 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 )
 
 // library is an app of docs/examples, and where it has its pages.
@@ -43,6 +46,40 @@ func libraries() []library {
 			name: "apache", start: startApache, login: "/private/", show: "/callback?info=json", refresh: refreshByApache,
 			logout: "/callback?logout=",
 		},
+	}
+}
+
+var printedClient = regexp.MustCompile(`(?m)^issuer (\S+), client id (\S+), (?:secret (\S+)|no secret), redirect URI (\S+)`)
+
+// TestTheDemoPrintsAllThatAnAppNeeds signs in with each client that the demo
+// prints, and with nothing else.
+func TestTheDemoPrintsAllThatAnAppNeeds(t *testing.T) {
+	d := startDemo(t)
+	printed := printedClient.FindAllStringSubmatch(d.Stdout.String(), -1)
+	require.Len(t, printed, 2)
+	for _, p := range printed {
+		t.Run(p[2], func(t *testing.T) {
+			op, err := coreosoidc.NewProvider(t.Context(), p[1])
+			require.NoError(t, err)
+			app := oauth2.Config{
+				ClientID: p[2], ClientSecret: p[3], Endpoint: op.Endpoint(), RedirectURL: strings.ReplaceAll(p[4], "PORT", "1"),
+				Scopes: []string{"openid", "profile", "email", "offline_access"},
+			}
+			verifier := oauth2.GenerateVerifier()
+			g := newGuest(t)
+			g.ends = app.RedirectURL
+			g.goes(app.AuthCodeURL("a state", oauth2.S256ChallengeOption(verifier)))
+			g.signsIn("alice", "correct-horse")
+			require.Equal(t, "a state", g.at.Query().Get("state"), g.at)
+			tokens, err := app.Exchange(t.Context(), g.at.Query().Get("code"), oauth2.VerifierOption(verifier))
+			require.NoError(t, err)
+			fresh, err := app.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+			require.NoError(t, err)
+			require.NotEqual(t, tokens.AccessToken, fresh.AccessToken)
+			person, err := op.UserInfo(t.Context(), oauth2.StaticTokenSource(fresh))
+			require.NoError(t, err)
+			require.Equal(t, "alice@example.com", person.Email)
+		})
 	}
 }
 
