@@ -13,7 +13,7 @@ type Client struct {
 	Secret                 Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
 	JWKS                   string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt; with x5c, for self_signed_tls_client_auth."`
 	JWKSURI                string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
-	GrantTypes             []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials" doc:"The grants it may use."`
+	GrantTypes             []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:device_code" doc:"The grants it may use."`
 	Scopes                 []string      `yaml:"scopes" doc:"The scopes it may ask for."`
 	Audience               []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
 	RedirectURIs           []string      `yaml:"redirect_uris" doc:"Where authorization_code may return to, compared exactly; on loopback any port."`

@@ -62,6 +62,7 @@ func TestParse(t *testing.T) {
 		c, _ := load(t, "testdata/good/development.yaml")
 		require.Equal(t, "client_secret_basic", c.Clients[0].AuthMethod)
 		require.Equal(t, "opaque", c.Clients[0].AccessTokenFormat)
+		require.Equal(t, []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, c.Clients[1].GrantTypes)
 		require.Equal(t, []string{"openid", "profile", "email"}, c.Systems[0].Scopes)
 	})
 	t.Run("a byte order mark is skipped", func(t *testing.T) {
@@ -103,7 +104,7 @@ func TestWarnings(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"2 insecure_http", "5 secret", "7 passwords.argon2", "6 tokens.access_lifetime", "3 trusted_proxies[0]",
-		"4 database", "4 database", "9 clients[0].secret", "11 systems[0].sunset",
+		"4 database", "4 database", "9 clients[0].secret", "12 systems[0].sunset",
 	}, got)
 
 	for name, text := range map[string]string{

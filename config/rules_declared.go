@@ -40,6 +40,7 @@ func (x *Client) rules(at string) []rule {
 	signed, public := x.AuthMethod == "private_key_jwt" || x.AuthMethod == "self_signed_tls_client_auth", x.AuthMethod == "none"
 	code := slices.Contains(x.GrantTypes, "authorization_code")
 	own := slices.Contains(x.GrantTypes, "client_credentials")
+	device := slices.Contains(x.GrantTypes, "urn:ietf:params:oauth:grant-type:device_code")
 	rs := []rule{
 		{at + "client_id", !clientID.MatchString(x.ClientID), "must be 1 to 200 visible ASCII characters without a colon", ""},
 		{at + "client_id", strings.HasPrefix(x.ClientID, "legacy-"), "begins with legacy-, which is kept for the clients of legacy systems", ""},
@@ -50,7 +51,7 @@ func (x *Client) rules(at string) []rule {
 		{at + "jwks_uri", x.JWKS != "" && x.JWKSURI != "", "does not go with jwks", "keep one of them"},
 		{at + "grant_types", len(x.GrantTypes) == 0, "must not be empty", ""},
 		{at + "grant_types", public && own, "must not have client_credentials: a public client has no credentials", ""},
-		{at + "grant_types", !code && !own && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code or client_credentials"},
+		{at + "grant_types", !code && !own && !device && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code, client_credentials or urn:ietf:params:oauth:grant-type:device_code"},
 		{at + "redirect_uris", code && len(x.RedirectURIs) == 0, "is required for authorization_code", ""},
 		{at + "redirect_uris", !code && len(x.RedirectURIs) > 0, "is of no use without authorization_code", ""},
 		{at + "skip_consent", !code && x.SkipConsent, "is of no use without authorization_code", ""},

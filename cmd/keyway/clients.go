@@ -33,7 +33,7 @@ func clientsAdd(file *string) *cobra.Command {
 	added := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
 	f := c.Flags()
 	f.StringVar(&added.Name, "name", "", "what people are shown")
-	f.StringSliceVar(&added.GrantTypes, "grant", []string{"client_credentials"}, "the grants it may use: client_credentials, refresh_token, authorization_code")
+	f.StringSliceVar(&added.GrantTypes, "grant", []string{"client_credentials"}, "the grants it may use: client_credentials, refresh_token, authorization_code, "+client.GrantDevice)
 	f.StringSliceVar(&added.Scopes, "scope", nil, "the scopes it may ask for")
 	f.StringSliceVar(&added.Audience, "audience", nil, "the audiences it may ask for")
 	f.StringSliceVar(&added.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
@@ -80,14 +80,14 @@ func checkNewClient(c *provider.Client, public bool) error {
 			if public {
 				return errors.New("a public client cannot use client_credentials")
 			}
-		case "refresh_token":
+		case "refresh_token", client.GrantDevice:
 		case "authorization_code":
 			if len(c.RedirectURIs) == 0 {
 				return errors.New("authorization_code needs a --redirect-uri")
 			}
 			c.ResponseTypes = []string{"code"}
 		default:
-			return fmt.Errorf("--grant takes client_credentials, refresh_token and authorization_code, not %q", g)
+			return fmt.Errorf("--grant takes client_credentials, refresh_token, authorization_code and %s, not %q", client.GrantDevice, g)
 		}
 	}
 	return nil

@@ -83,6 +83,7 @@ clients:
   - {client_id: native, auth_method: none, grant_types: [authorization_code, refresh_token], scopes: *all, skip_consent: true,
      redirect_uris: ["http://127.0.0.1/callback", "http://[::1]:8080/callback", "com.example.app:/callback"]}
   - {client_id: machine, secret: "file:client", grant_types: [client_credentials], scopes: [openid, read], may_introspect: true, may_revoke_legacy: true}
+  - {client_id: tv, name: "TV app", auth_method: none, grant_types: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token], scopes: *all}
   - {client_id: off, secret: "file:client", grant_types: [authorization_code], scopes: [openid], redirect_uris: ["https://off.example.com/callback"], disabled: true}
 `
 

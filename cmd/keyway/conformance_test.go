@@ -18,6 +18,7 @@ func TestConformance(t *testing.T) {
 		codeAttacks(t, s)
 		signatureAttacks(t, s)
 		pageAttacks(t, s)
+		deviceAttacks(t, s)
 		fositeRows(t, s)
 		leakRows(t, s)
 	})

@@ -103,6 +103,10 @@ func requireGrant(v *visitor, grant string) {
 		require.Equal(v, http.StatusOK, a.status, a.body)
 	case "client_credentials":
 		require.NotEmpty(v, v.machine("machine"))
+	case "urn:ietf:params:oauth:grant-type:device_code":
+		begun := v.beginsDevice()
+		require.True(v, v.submit(v.typesCode(begun), "decision", "allow").has("device-allowed"))
+		require.NotEmpty(v, v.polls("tv", begun).text("access_token"))
 	default:
 		v.Fatalf("nobody knows how to ask for the grant %s", grant)
 	}

@@ -120,7 +120,7 @@ func demoSecret(file string) (config.Secret, error) {
 func demoClients(issuer string) []config.Client {
 	standard := config.Client{AuthMethod: "client_secret_basic", AccessTokenFormat: "opaque", AccessTokenAlg: "ES256", IDTokenAlg: "RS256"}
 	people := []string{"openid", "profile", "email", "offline_access"}
-	web, spa, service := standard, standard, standard
+	web, spa, service, device := standard, standard, standard, standard
 	web.ClientID, web.Name, web.Secret = "demo-web", "Demo web app", config.NewSecret("demo-web-secret-6f1d8f0c2a9b4e7d")
 	web.GrantTypes, web.Scopes = []string{"authorization_code", "refresh_token"}, people
 	web.RedirectURIs = []string{issuer + "/demo/callback", "http://127.0.0.1:8765/callback"}
@@ -132,7 +132,9 @@ func demoClients(issuer string) []config.Client {
 	service.MayRevokeLegacy = true
 	service.Secret = config.NewSecret("demo-service-secret-0b9e3c7a51d24f68")
 	service.GrantTypes, service.Scopes = []string{"client_credentials"}, []string{"demo.read", "demo.write"}
-	return []config.Client{web, spa, service}
+	device.ClientID, device.Name, device.AuthMethod = "demo-device", "Demo device", "none"
+	device.GrantTypes, device.Scopes = []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, people
+	return []config.Client{web, spa, service, device}
 }
 
 const (

@@ -39,6 +39,9 @@ func demoCalls() []demoCall {
 	)
 }
 
+// demoDevice begins the sign-in of a device.
+const demoDevice = "curl -s $U/oauth2/device -d client_id=demo-device -d scope='openid profile email offline_access'"
+
 // demoText is what the demo prints, with $U for its URL.
 func demoText() string {
 	text := "Keyway's demo listens on $U\nEvery user, password and secret here is public: keep it on this machine.\n\n" +
@@ -50,6 +53,9 @@ func demoText() string {
 		"curl -s $U/oauth2/introspect -u demo-service:demo-service-secret-0b9e3c7a51d24f68 -d token=TOKEN\n" +
 		"curl -s $U/oauth2/userinfo -H 'Authorization: Bearer TOKEN'\n" +
 		"curl -s $U/.well-known/openid-configuration\n\n" +
+		"A device without a keyboard asks for two codes, you let it in at $U/device, and it gets its tokens:\n\n" +
+		demoDevice + "\n" +
+		"curl -s $U/oauth2/token -d client_id=demo-device -d grant_type=urn:ietf:params:oauth:grant-type:device_code -d device_code=DEVICE_CODE\n\n" +
 		"A new app, which signs in by OpenID Connect: $U/demo\nWhat each user sees of themselves: $U/account\n\n" +
 		"An app of your own (see docs/connect.md), with any OpenID Connect library:\n\n" +
 		"issuer $U, client id demo-web, secret demo-web-secret-6f1d8f0c2a9b4e7d, redirect URI http://127.0.0.1:8765/callback\n" +
