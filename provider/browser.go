@@ -8,12 +8,14 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/logout"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
 )
@@ -175,15 +177,32 @@ func (p *Provider) event(c *gin.Context, kind, subject string) identity.Event {
 	return e
 }
 
-// endSession signs the browser out.
-func (p *Provider) endSession(c *gin.Context, s *BrowserSession) error {
+// endSession signs the browser out, and returns what frames have to load so that
+// clients see to it too.
+func (p *Provider) endSession(c *gin.Context, s *BrowserSession) ([]string, error) {
 	e := p.event(c, "logout", s.Subject)
-	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: s.ID, Event: &e})
+	return p.endSessions(c, s, SessionQuery{Subject: s.Subject, ID: s.ID, Event: &e})
+}
+
+// endSessions ends sessions that s is one of.
+func (p *Provider) endSessions(c *gin.Context, s *BrowserSession, q SessionQuery) ([]string, error) {
+	left, err := p.options.Storage.EndSessions(c.Request.Context(), q)
 	if err != nil {
-		return wire.Outage(err)
+		return nil, wire.Outage(err)
 	}
 	p.setCookie(c, sessionCookie, "")
-	return nil
+	var frames []string
+	for _, l := range left {
+		if l.SID != s.ID {
+			continue
+		}
+		client, err := p.liveClient(c.Request.Context(), l.ClientID)
+		if err == nil && client.FrontchannelLogoutURI != "" {
+			frames = append(frames, logout.FrameURI(client.FrontchannelLogoutURI, p.options.Issuer, s.ID))
+		}
+	}
+	slices.Sort(frames)
+	return slices.Compact(frames), nil
 }
 
 // beginInteraction stores the request of a person who has to sign in or to

@@ -18,9 +18,11 @@ const (
 	actionRevokeConsent = "/consents/revoke"
 	actionSignOut       = "/signout"
 	actionSignOutAll    = "/signout-everywhere"
+	actionPassword      = "/password"
 
-	noticeSession = "session_ended"
-	noticeConsent = "consent_revoked"
+	noticeSession  = "session_ended"
+	noticeConsent  = "consent_revoked"
+	noticePassword = "password_changed"
 )
 
 // serveAccount shows people what there is of them. Who is not signed in does
@@ -42,14 +44,19 @@ func (p *Provider) serveAccount(c *gin.Context) error {
 		p.send(c, pathLogin, id)
 		return nil
 	}
-	page := &pages.AccountPage{Visit: pages.Visit{Locales: c.Query("ui_locales")}, CSRF: p.formToken(c, pathAccount, s)}
-	if n := c.Query("notice"); n == noticeSession || n == noticeConsent {
+	page := &pages.AccountPage{Visit: pages.Visit{Locales: c.Query("ui_locales")}}
+	if n := c.Query("notice"); n == noticeSession || n == noticeConsent || n == noticePassword {
 		page.Notice = n
 	}
+	return p.showAccount(c, http.StatusOK, page, s)
+}
+
+func (p *Provider) showAccount(c *gin.Context, status int, page *pages.AccountPage, s *BrowserSession) error {
+	page.CSRF = p.formToken(c, pathAccount, s)
 	if err := p.fillAccount(c, page, s); err != nil {
 		return err
 	}
-	return p.options.Pages.Render(c, http.StatusOK, page)
+	return p.options.Pages.Render(c, status, page)
 }
 
 // toAccount ends an interaction that has no request.
@@ -68,9 +75,12 @@ func (p *Provider) toAccount(c *gin.Context, i *Interaction, s *BrowserSession, 
 
 func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *BrowserSession) (err error) {
 	ctx := c.Request.Context()
-	if page.User, err = p.pageUser(ctx, s); err != nil {
-		return err
+	user, err := p.options.Users.FindUser(ctx, s.Subject)
+	if err != nil {
+		return wire.Outage(err)
 	}
+	page.User = p.shownUser(user)
+	page.Changeable = p.options.Passwords != nil && p.options.Passwords.Changeable(user)
 	sessions, err := p.options.Storage.ListSessions(ctx, s.Subject)
 	if err != nil {
 		return wire.Outage(err)
@@ -103,8 +113,16 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 	return nil
 }
 
+// done is what became of a form of the account page.
+type done struct {
+	notice    string   // what the page says then
+	refused   string   // why the password was not changed
+	signedOut bool     // nobody is signed in here any more
+	frames    []string // what frames have to load then
+}
+
 // accountAction is a form of the account page.
-func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Values) (notice string, err error)) func(*gin.Context) error {
+func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Values) (done, error)) func(*gin.Context) error {
 	return func(c *gin.Context) error {
 		wire.NoStore(c)
 		values, err := wire.Form(c)
@@ -122,47 +140,79 @@ func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Valu
 		if err := p.checkForm(c, pathAccount, values.Get("csrf"), s); err != nil {
 			return err
 		}
-		notice, err := do(c, s, values)
+		d, err := do(c, s, values)
 		switch {
 		case err != nil:
 			return err
-		case notice == "": // nobody is signed in any more
-			p.setCookie(c, sessionCookie, "")
+		case d.refused != "":
+			c.Set(wire.LogRefusal, d.refused)
+			return p.showAccount(c, http.StatusBadRequest, &pages.AccountPage{Refused: d.refused}, s)
+		case len(d.frames) > 0:
+			return p.leave(c, &farewell{}, d.frames)
+		case d.signedOut:
 			c.Redirect(http.StatusSeeOther, p.url(pathLogout))
 		default:
-			c.Redirect(http.StatusSeeOther, p.url(pathAccount)+"?notice="+notice)
+			c.Redirect(http.StatusSeeOther, p.url(pathAccount)+"?notice="+d.notice)
 		}
 		return nil
 	}
 }
 
-func (p *Provider) endOwnSession(c *gin.Context, s *BrowserSession, values url.Values) (string, error) {
+func (p *Provider) endOwnSession(c *gin.Context, s *BrowserSession, values url.Values) (done, error) {
 	id := values.Get("id")
 	if id == "" {
-		return "", wire.BadRequest("The session is missing.")
+		return done{}, wire.BadRequest("The session is missing.")
+	}
+	if id == s.ID {
+		return p.signOut(c, s, values)
 	}
 	e := p.event(c, "logout", s.Subject)
-	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: id, Event: &e})
-	if id == s.ID {
-		return "", wire.Outage(err)
-	}
-	return noticeSession, wire.Outage(err)
+	_, err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, ID: id, Event: &e})
+	return done{notice: noticeSession}, wire.Outage(err)
 }
 
-func (p *Provider) revokeConsent(c *gin.Context, s *BrowserSession, values url.Values) (string, error) {
+func (p *Provider) revokeConsent(c *gin.Context, s *BrowserSession, values url.Values) (done, error) {
 	e := p.event(c, "consent_revoked", s.Subject)
 	e.ClientID = values.Get("client")
-	return noticeConsent, wire.Outage(p.options.Storage.RevokeConsent(c.Request.Context(), s.Subject, e.ClientID, &e))
+	return done{notice: noticeConsent}, wire.Outage(p.options.Storage.RevokeConsent(c.Request.Context(), s.Subject, e.ClientID, &e))
 }
 
-func (p *Provider) signOut(c *gin.Context, s *BrowserSession, _ url.Values) (string, error) {
-	return "", p.endSession(c, s)
+func (p *Provider) signOut(c *gin.Context, s *BrowserSession, _ url.Values) (done, error) {
+	frames, err := p.endSession(c, s)
+	return done{signedOut: true, frames: frames}, err
 }
 
 // signOutEverywhere ends every session and every grant, those of legacy
 // systems too.
-func (p *Provider) signOutEverywhere(c *gin.Context, s *BrowserSession, _ url.Values) (string, error) {
+func (p *Provider) signOutEverywhere(c *gin.Context, s *BrowserSession, _ url.Values) (done, error) {
 	e := p.event(c, "logout_everywhere", s.Subject)
-	err := p.options.Storage.EndSessions(c.Request.Context(), SessionQuery{Subject: s.Subject, Grants: true, Event: &e})
-	return "", wire.Outage(err)
+	frames, err := p.endSessions(c, s, SessionQuery{Subject: s.Subject, Grants: true, Event: &e})
+	return done{signedOut: true, frames: frames}, err
+}
+
+// changePassword asks for the current one by the same way that every sign-in
+// goes, with its lockout.
+func (p *Provider) changePassword(c *gin.Context, s *BrowserSession, values url.Values) (done, error) {
+	if p.options.Passwords == nil {
+		return done{}, wire.BadRequest("Passwords are not changed here.")
+	}
+	defer p.reads.forget()
+	err := p.options.Passwords.Change(c.Request.Context(), identity.NewPassword{
+		Subject: s.Subject, Current: values.Get("current"), New: values.Get("new"), EndOthers: values.Get("end_others") != "", Keep: s.ID,
+		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(wire.RequestID),
+	})
+	var problem identity.PasswordProblem
+	switch {
+	case err == nil:
+		return done{notice: noticePassword}, nil
+	case errors.As(err, &problem):
+		return done{refused: string(problem)}, nil
+	case errors.Is(err, identity.ErrNoPassword):
+		return done{}, wire.BadRequest("There is no password to change.")
+	}
+	status, code := loginError(identity.ReasonOf(err))
+	if status == http.StatusInternalServerError {
+		return done{}, err
+	}
+	return done{refused: code}, nil
 }

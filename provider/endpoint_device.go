@@ -223,7 +223,7 @@ func (p *Provider) allowDevice(ctx context.Context, st *StoredDevice, client *fo
 	}
 	e.GrantID = g.ID
 	return p.options.Storage.Issue(ctx, &Issue{
-		GrantID: g.ID, NewGrant: g, AllowDevice: &hash, Browser: &s.Hash, Events: []identity.Event{e},
+		GrantID: g.ID, NewGrant: g, AllowDevice: &hash, Browser: &s.Hash, SID: s.ID, Events: []identity.Event{e},
 		Consent: &Consent{Subject: s.Subject, ClientID: client.ID, Scopes: d.Scopes, GivenAt: now},
 	})
 }

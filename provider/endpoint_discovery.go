@@ -51,6 +51,10 @@ type metadata struct {
 	RevocationAuthAlgs        []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Claims                    []string `json:"claims_supported"`
 	ClaimsParameter           bool     `json:"claims_parameter_supported"`
+	BackchannelLogout         bool     `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession  bool     `json:"backchannel_logout_session_supported"`
+	FrontchannelLogout        bool     `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_supported"`
 	RequestParameter          bool     `json:"request_parameter_supported"`
 	RequestURIParameter       bool     `json:"request_uri_parameter_supported"`
 	RequireRequestURIRegister bool     `json:"require_request_uri_registration"`
@@ -79,6 +83,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 		RequestParameter: true, RequestObjectAlgs: requestobject.Algorithms(), DetailTypes: p.options.DetailTypes,
 		ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: pairwise.Types(),
+		BackchannelLogout: p.notices != nil, BackchannelLogoutSession: p.notices != nil, FrontchannelLogout: true, FrontchannelLogoutSession: true,
 		IDTokenAlgs: keys.Algorithms(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),
 		IntrospectionAuth: confidential, IntrospectionAuthAlgs: assertion.Algorithms(),
 		RevocationAuth: all, RevocationAuthAlgs: assertion.Algorithms(), Claims: names,

@@ -252,6 +252,10 @@ func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (pages.User,
 	if err != nil {
 		return pages.User{}, wire.Outage(err)
 	}
+	return p.shownUser(u), nil
+}
+
+func (p *Provider) shownUser(u *identity.User) pages.User {
 	name, _ := u.Claims["name"].(string)
-	return pages.User{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}, nil
+	return pages.User{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/identity"
+	"keyway/provider/keys"
+	"keyway/provider/logout"
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
 	"keyway/provider/request"
@@ -61,14 +63,15 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 	}
 	switch {
 	case s == nil:
-		return p.leave(c, f)
+		return p.leave(c, f, nil)
 	case values.Has("csrf"):
 		return p.confirmLogout(c, f, s, values)
 	case f.client != nil && f.hint.subject == p.subjectFor(f.client, s.Subject):
-		if err := p.endSession(c, s); err != nil {
+		frames, err := p.endSession(c, s)
+		if err != nil {
 			return err
 		}
-		return p.leave(c, f)
+		return p.leave(c, f, frames)
 	}
 	return p.askLogout(c, f, s)
 }
@@ -157,21 +160,51 @@ func (p *Provider) confirmLogout(c *gin.Context, f *farewell, s *BrowserSession,
 		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
 		return nil
 	}
-	if err := p.endSession(c, s); err != nil {
+	frames, err := p.endSession(c, s)
+	if err != nil {
 		return err
 	}
-	return p.leave(c, f)
+	return p.leave(c, f, frames)
 }
 
-// leave answers somebody who is signed out.
-func (p *Provider) leave(c *gin.Context, f *farewell) error {
-	if f.uri == "" {
-		return p.options.Pages.Render(c, http.StatusOK, &pages.LoggedOutPage{Visit: f.visit()})
+// leave answers somebody who is signed out. Where clients are to hear of it in the
+// browser, a page stands between, which goes on by itself.
+func (p *Provider) leave(c *gin.Context, f *farewell, frames []string) error {
+	to := f.uri
+	if to != "" && f.state != "" {
+		to = redirect.WithQuery(to, url.Values{"state": {f.state}})
 	}
-	query := url.Values{}
-	if f.state != "" {
-		query.Set("state", f.state)
+	if to == "" || len(frames) > 0 {
+		return p.options.Pages.Render(c, http.StatusOK, &pages.LoggedOutPage{Visit: f.visit(), Frames: frames, Continue: to})
 	}
-	seeOther(c, redirect.WithQuery(f.uri, query))
+	seeOther(c, to)
 	return nil
+}
+
+// newDelivery returns nil where nothing is called.
+func (p *Provider) newDelivery() (*logout.Delivery, error) {
+	o := &p.options
+	if o.Outbound == nil {
+		return nil, nil
+	}
+	return logout.New(logout.Options{
+		Issuer: o.Issuer, Queue: o.Storage, Addressee: p.notify, Sign: p.keys.Sign, Post: o.Outbound, Now: o.Now, Log: o.Log,
+	})
+}
+
+// notify is how a client is told of a sign-out; nil where it does not want to
+// be told any more.
+func (p *Provider) notify(ctx context.Context, id, subject string) (*logout.Addressee, error) {
+	c, err := p.liveClient(ctx, id)
+	if errors.Is(err, identity.ErrNotFound) || err == nil && c.BackchannelLogoutURI == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	to := &logout.Addressee{URI: c.BackchannelLogoutURI, Subject: p.subjectFor(c, subject), Alg: c.IDTokenAlg}
+	if to.Alg == "" {
+		to.Alg = keys.RS256
+	}
+	return to, nil
 }

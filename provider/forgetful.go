@@ -55,8 +55,16 @@ func (s forgetful) DeleteClient(ctx context.Context, id string) error {
 	return s.Storage.DeleteClient(ctx, id)
 }
 
+// StartSession implements [SessionStorage]; it may revoke grants.
+func (s forgetful) StartSession(ctx context.Context, x *SessionStart) error {
+	if x.Replaces != (Hash{}) {
+		defer s.reads.forget()
+	}
+	return s.Storage.StartSession(ctx, x)
+}
+
 // EndSessions implements [SessionStorage]; it may revoke grants.
-func (s forgetful) EndSessions(ctx context.Context, q SessionQuery) error {
+func (s forgetful) EndSessions(ctx context.Context, q SessionQuery) ([]SessionClient, error) {
 	defer s.reads.forget()
 	return s.Storage.EndSessions(ctx, q)
 }

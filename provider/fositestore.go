@@ -138,7 +138,7 @@ func (s *fositeStore) newGrant(u *unit, r fosite.Requester) error {
 		g.System = u.password.grant.Credentials.System
 		u.issue.Events = append(u.issue.Events, u.password.event(g))
 	}
-	u.issue.GrantID, u.issue.NewGrant = g.ID, g
+	u.issue.GrantID, u.issue.NewGrant, u.issue.SID = g.ID, g, session.SID
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (s *fositeStore) CreateAuthorizeCodeSession(ctx context.Context, signature 
 		Scopes: r.GetGrantedScopes(), Audience: r.GetGrantedAudience(), Session: stored,
 		AuthTime: unixTime(session.AuthTime), CreatedAt: now, ExpiresAt: now.Add(s.provider.options.Lifetimes.Code),
 	}
-	u.issue.GrantID, u.issue.NewGrant = g.ID, g
+	u.issue.GrantID, u.issue.NewGrant, u.issue.SID = g.ID, g, session.SID
 	u.issue.Code = &CodeRecord{
 		Hash: hash, GrantID: g.ID, RedirectURI: r.GetRequestForm().Get("redirect_uri"), IssuedAt: now, ExpiresAt: g.ExpiresAt,
 	}

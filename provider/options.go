@@ -26,6 +26,15 @@ type Gate interface {
 	Ask(ctx context.Context, q identity.Question) error
 }
 
+// Passwords changes passwords; it is [*identity.Passwords].
+type Passwords interface {
+	// Changeable reports whether u has a password here.
+	Changeable(u *identity.User) bool
+	// Change returns an [identity.PasswordProblem], [identity.ErrNoPassword], or a
+	// [*identity.Failure].
+	Change(ctx context.Context, n identity.NewPassword) error
+}
+
 // AccountFinder finds a legacy system's account by that system's own id.
 type AccountFinder interface {
 	// FindAccountByID returns [identity.ErrNotFound] where there is none.
@@ -53,10 +62,12 @@ type Options struct {
 	// offered; a client may use those of them that it registered.
 	DetailTypes []string
 	PeerAddr    func(r *http.Request) netip.Addr // who sent a request; default: its peer
-	Outbound    *outbound.Client                 // calls URIs that clients name; nil calls none
+	Outbound    *outbound.Client                 // calls URIs that clients name; nil calls none, and nobody is told of sign-outs
 
 	RequireDPoPNonce bool                  // refuse DPoP proofs without a nonce of ours
 	Certificates     *binding.Certificates // how clients show theirs; nil where they cannot
+	// Passwords lets people change theirs; nil where they cannot.
+	Passwords Passwords
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

@@ -16,6 +16,7 @@ import (
 	"keyway/provider/cors"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
+	"keyway/provider/logout"
 	"keyway/provider/pages"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
@@ -35,7 +36,8 @@ type Provider struct {
 	reads       reads
 	binder      *binding.Binder
 	origins     *cors.Origins
-	base        string // the path of the issuer
+	notices     *logout.Delivery // nil tells nobody
+	base        string           // the path of the issuer
 	closed      chan struct{}
 	closing     sync.Once
 
@@ -74,6 +76,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.published, err = newPublished(o); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
+	if p.notices, err = p.newDelivery(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
 	if p.metadata, err = p.newMetadata(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
@@ -84,9 +89,16 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	return p, nil
 }
 
-// Run follows the signing keys in storage, and rotates them when they are
-// due, until ctx ends or the provider is closed.
+// Run follows the signing keys in storage, rotates them when they are due, and
+// tells clients of sign-outs, until ctx ends or the provider is closed.
 func (p *Provider) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var delivery sync.WaitGroup
+	defer delivery.Wait()
+	defer cancel()
+	if p.notices != nil {
+		delivery.Go(func() { p.notices.Run(ctx) })
+	}
 	t := time.NewTicker(p.options.Keys.Reload)
 	defer t.Stop()
 	for {
@@ -136,6 +148,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathAccount+actionRevokeConsent, p.page("account", p.accountAction(p.revokeConsent)))
 	r.Any(base+pathAccount+actionSignOut, p.page("account", p.accountAction(p.signOut)))
 	r.Any(base+pathAccount+actionSignOutAll, p.page("account", p.accountAction(p.signOutEverywhere)))
+	r.Any(base+pathAccount+actionPassword, p.page("account", p.accountAction(p.changePassword)))
 	p.options.Pages.Mount(r)
 }
 

@@ -7,6 +7,7 @@ import (
 	"keyway/provider/device"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/logout"
 )
 
 // Hash is the SHA-256 of a whole token, code or request URI. Storage never
@@ -84,6 +85,7 @@ type Issue struct {
 	Interaction               *Hash    // the interaction that ends with this request
 	Consent                   *Consent // remembered, instead of an earlier one
 	Browser                   *Hash    // the browser session that must still be there
+	SID                       string   // public id of the browser session that the new grant is made in, and may end with; "" for none
 	Remembered                bool     // the user's consent to the new grant's client must still be there
 }
 
@@ -221,17 +223,28 @@ type SessionQuery struct {
 	Event   *identity.Event
 }
 
-// SessionStorage stores browser sessions.
+// SessionClient is a client that a person came to in a browser session.
+type SessionClient struct {
+	SID      string // "" where a grant of no session was all that the client had
+	ClientID string
+	Subject  string
+}
+
+// SessionStorage stores browser sessions. Whatever ends one revokes the grants
+// that were made in it, but for those with offline_access, and leaves a notice
+// for each of its clients that wants to be told (package logout), in the same
+// transaction.
 type SessionStorage interface {
 	// StartSession returns [identity.ErrNotFound] where the interaction has
-	// ended, and a [*identity.Failure] where the user was disabled meanwhile.
+	// ended, and a [*identity.Failure] where the user was disabled meanwhile. It
+	// ends the session that s replaces, unless that goes on under its public id.
 	StartSession(ctx context.Context, s *SessionStart) error
 	// FindSession returns the session, be it expired or not, or [identity.ErrNotFound].
 	FindSession(ctx context.Context, h Hash) (*BrowserSession, error)
 	// TouchSession notes that the session was used.
 	TouchSession(ctx context.Context, h Hash, at time.Time) error
-	// EndSessions is idempotent.
-	EndSessions(ctx context.Context, q SessionQuery) error
+	// EndSessions is idempotent. It returns the clients of what ended.
+	EndSessions(ctx context.Context, q SessionQuery) ([]SessionClient, error)
 }
 
 // Consent is what a user allowed a client for good.
@@ -301,6 +314,7 @@ type Storage interface {
 	ReplayStorage
 	identity.Attempts
 	keys.Storage
+	logout.Queue
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 }

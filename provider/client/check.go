@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 
 // Check reports everything about c that could not work.
 func (c *Client) Check() error {
-	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding())
+	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding(), c.checkLogout())
 	if !ValidID(c.ID) {
 		all = append(all, errors.New("client_id must be 1 to 255 visible ASCII characters"))
 	}
@@ -139,6 +140,35 @@ func (c *Client) checkGrants() []error {
 		}
 	}
 	return all
+}
+
+// checkLogout judges where the client wants to be told of sign-outs. Whether the
+// first is called at all depends on where its host is; see package outbound.
+func (c *Client) checkLogout() []error {
+	var all []error
+	if uri := c.BackchannelLogoutURI; uri != "" && webOrigin(uri) == "" {
+		all = append(all, fmt.Errorf("backchannel_logout_uri %q: %w", uri, redirect.ErrUnfit))
+	}
+	uri := c.FrontchannelLogoutURI
+	origin := webOrigin(uri)
+	switch {
+	case uri == "":
+	case origin == "":
+		all = append(all, fmt.Errorf("frontchannel_logout_uri %q: %w", uri, redirect.ErrUnfit))
+	case !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { return webOrigin(r) == origin }):
+		all = append(all, fmt.Errorf("frontchannel_logout_uri %q: must have scheme, host and port of a redirect URI", uri))
+	}
+	return all
+}
+
+// webOrigin returns scheme, host and port of a URI that is fit for redirects and
+// is not of an app's own scheme; "" for any other.
+func webOrigin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || redirect.Check(uri) != nil || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(uri, ";,'\"") {
+		return ""
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host)
 }
 
 // ValidID reports whether id can be one of a client: visible ASCII, at most

@@ -83,6 +83,14 @@ type Client struct {
 	SubjectType         string `json:"subject_type,omitempty"`          // "public" (default) or "pairwise"
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"` // whose host is the sector of a pairwise client
 
+	// Where the client is told that somebody is signed out, and whether it must
+	// be told of which session (OpenID Connect Back-Channel Logout 1.0, section
+	// 2.2; Front-Channel Logout 1.0, section 2).
+	BackchannelLogoutURI      string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	AccessTokenFormat TokenFormat `json:"access_token_format,omitempty"`               // FormatOpaque (default) or FormatATJWT
 	IDTokenAlg        string      `json:"id_token_signed_response_alg,omitempty"`      // RS256 (default) or ES256
 	AccessTokenAlg    string      `json:"access_token_signed_response_alg,omitempty"`  // ES256 (default) or RS256

@@ -16,7 +16,8 @@ type Page interface {
 type traits struct {
 	name string // of its template, <name>.html
 	Visit
-	scripts bool // it runs scripts of ours
+	scripts bool     // it runs scripts of ours
+	frames  []string // URLs that it frames
 }
 
 // Visit is what a page knows of the request of a client that it is part of.
@@ -129,9 +130,12 @@ type LogoutPage struct {
 	User User
 }
 
-// LoggedOutPage says that the person is signed out.
+// LoggedOutPage says that the person is signed out. Meanwhile frames, which nobody
+// sees, tell the clients (OpenID Connect Front-Channel Logout 1.0, section 3).
 type LoggedOutPage struct {
 	Visit
+	Frames   []string // URLs
+	Continue string   // where the browser goes after some seconds; "" for nowhere
 }
 
 // ErrorPage says what went wrong, and nothing internal. There are texts for
@@ -160,13 +164,17 @@ type FormPostPage struct {
 //	signout              of this browser
 //	signout-everywhere   of every session, grant and token
 //	consents/revoke      "client", the client's ID
+//	password             "current", "new", and "end_others" to sign out everywhere else
 type AccountPage struct {
 	Visit
 	CSRF     string
 	User     User
 	Sessions []Session
 	Consents []Consent
-	Notice   string // what was done: "session_ended" or "consent_revoked"; "" for nothing
+	Notice   string // what was done: "session_ended", "consent_revoked" or "password_changed"; "" for nothing
+
+	Changeable bool   // the person has a password here
+	Refused    string // why it was not changed: an error of [LoginPage], or "too_short", "too_long", "malformed", "common", "own_name", "same"; "" where nobody tried
 }
 
 // Session is one browser in which the person is signed in.
@@ -187,12 +195,14 @@ type Consent struct {
 	Since      time.Time
 }
 
-func (p *LoginPage) about() traits     { return traits{name: "login", Visit: p.Visit} }
-func (p *ConsentPage) about() traits   { return traits{name: "consent", Visit: p.Visit} }
-func (p *DevicePage) about() traits    { return traits{name: "device", Visit: p.Visit} }
-func (p *LogoutPage) about() traits    { return traits{name: "logout", Visit: p.Visit} }
-func (p *LoggedOutPage) about() traits { return traits{name: "logged_out", Visit: p.Visit} }
-func (p *ErrorPage) about() traits     { return traits{name: "error", Visit: p.Visit} }
+func (p *LoginPage) about() traits   { return traits{name: "login", Visit: p.Visit} }
+func (p *ConsentPage) about() traits { return traits{name: "consent", Visit: p.Visit} }
+func (p *DevicePage) about() traits  { return traits{name: "device", Visit: p.Visit} }
+func (p *LogoutPage) about() traits  { return traits{name: "logout", Visit: p.Visit} }
+func (p *LoggedOutPage) about() traits {
+	return traits{name: "logged_out", Visit: p.Visit, frames: p.Frames}
+}
+func (p *ErrorPage) about() traits { return traits{name: "error", Visit: p.Visit} }
 func (p *DeviceConfirmPage) about() traits {
 	return traits{name: "device_confirm", Visit: p.Visit}
 }

@@ -174,7 +174,7 @@ func protect(h http.Header, about traits) {
 	if about.scripts {
 		policy += "; script-src 'self'"
 	}
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policy+frameSources(about.frames))
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	// Not no-referrer: with that, browsers send "Origin: null" with our own forms.
@@ -193,6 +193,22 @@ func formTarget(redirectURI string) string {
 		return ""
 	}
 	return " " + strings.ToLower(u.Scheme) + ":"
+}
+
+// frameSources lets a page frame just these URLs. An expression has no query;
+// what could end it is in no URL that is fit.
+func frameSources(uris []string) string {
+	sources := ""
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err == nil && u.Host != "" && !strings.ContainsAny(u.Host+u.EscapedPath(), ";, ") {
+			sources += " " + u.Scheme + "://" + u.Host + u.EscapedPath()
+		}
+	}
+	if sources == "" {
+		return ""
+	}
+	return "; frame-src" + sources
 }
 
 // overlay is two trees of which the first wins, file by file.

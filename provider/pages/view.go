@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"html/template"
 	"net/url"
 	"strings"
 	"time"
@@ -68,6 +69,17 @@ func (v *view) Asset(name string) string {
 
 // Path is the URL of one of our own paths.
 func (v *view) Path(path string) string { return v.pages.base + path }
+
+// Link is a URL that leads beyond us, also into an app: html/template takes apps' own
+// schemes for scripts. Such a scheme has a dot in it, as registration sees to; a
+// script's has none.
+func (v *view) Link(uri string) template.URL {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !strings.Contains(u.Scheme, ".") {
+		return ""
+	}
+	return template.URL(uri) //nolint:gosec // judged above
+}
 
 // Host is where a URL leads, as far as a person cares.
 func (v *view) Host(uri string) string {
@@ -146,12 +158,12 @@ func samplePages() []Page {
 		&DeviceConfirmPage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT"},
 		&DeviceDonePage{Visit: visit, Allowed: true}, &DeviceDonePage{Visit: visit},
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
-		&LoggedOutPage{}, &LoggedOutPage{Visit: visit},
+		&LoggedOutPage{}, &LoggedOutPage{Visit: visit, Frames: []string{"https://app.example/out?sid=1"}, Continue: "https://app.example/"},
 		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
 		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []Field{{"code", "x"}}},
 		&AccountPage{},
 		&AccountPage{
-			Visit: visit, CSRF: "csrf", User: user, Notice: "session_ended",
+			Visit: visit, CSRF: "csrf", User: user, Notice: "session_ended", Changeable: true, Refused: "common",
 			Sessions: []Session{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
 			Consents: []Consent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
 		},

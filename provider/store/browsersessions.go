@@ -38,8 +38,7 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 			}
 		}
 		b := &x.Session
-		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE hash = $1 OR id = $2 AND subject = $3`,
-			x.Replaces[:], b.ID, b.Subject); err != nil {
+		if err := s.replaceSession(ctx, tx, x); err != nil {
 			return err
 		}
 		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session
@@ -55,6 +54,29 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 		}
 		return s.addEvent(ctx, tx, &x.Event)
 	})
+}
+
+// replaceSession makes room for a browser's new session. One that goes on under its
+// public id keeps its grants; one of somebody else ends.
+func (s *Store) replaceSession(ctx context.Context, tx *session, x *provider.SessionStart) error {
+	b := &x.Session
+	n, err := tx.exec(ctx, `DELETE FROM browser_session WHERE id = $1 AND subject = $2`, b.ID, b.Subject)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		if err := extendSession(ctx, tx, b.ID, b.ExpiresAt); err != nil {
+			return err
+		}
+	}
+	if x.Replaces == (provider.Hash{}) {
+		return nil
+	}
+	left, err := s.endSessions(ctx, tx, `hash = $1`, []any{x.Replaces[:]})
+	if err != nil {
+		return err
+	}
+	return s.addNotices(ctx, tx, left, false)
 }
 
 // FindSession implements [provider.SessionStorage] in one indexed query.
@@ -80,28 +102,19 @@ func (s *Store) TouchSession(ctx context.Context, h provider.Hash, at time.Time)
 }
 
 // EndSessions implements [provider.SessionStorage].
-func (s *Store) EndSessions(ctx context.Context, q provider.SessionQuery) error {
+func (s *Store) EndSessions(ctx context.Context, q provider.SessionQuery) ([]provider.SessionClient, error) {
 	if q.Subject == "" {
-		return errors.New("store: browser sessions are ended by their subject")
+		return nil, errors.New("store: browser sessions are ended by their subject")
 	}
-	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		where, args := `subject = $1`, []any{q.Subject}
-		if q.ID != "" {
-			where, args = `subject = $1 AND id = $2`, []any{q.Subject, q.ID}
-		}
-		if _, err := tx.exec(ctx, `DELETE FROM browser_session WHERE `+where, args...); err != nil {
+	var left []provider.SessionClient
+	err := s.write(ctx, func(ctx context.Context, tx *session) (err error) {
+		left, err = s.signOut(ctx, tx, signOut{subject: q.Subject, id: q.ID, grants: q.Grants, reason: "signed out everywhere"})
+		if err != nil || q.Event == nil {
 			return err
-		}
-		if q.Grants {
-			if _, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: q.Subject, Reason: "signed out everywhere"}); err != nil {
-				return err
-			}
-		}
-		if q.Event == nil {
-			return nil
 		}
 		return s.addEvent(ctx, tx, q.Event)
 	})
+	return left, err
 }
 
 // ListSessions implements [provider.AccountStorage].

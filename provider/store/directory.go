@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"keyway/provider"
 	"keyway/provider/identity"
 )
 
@@ -103,10 +102,7 @@ func (s *Store) statusChanged(ctx context.Context, tx *session, subject string, 
 	if err := s.addEvent(ctx, tx, &identity.Event{Kind: kind, Subject: subject}); err != nil || !barred(to) {
 		return err
 	}
-	if _, err := s.revoke(ctx, tx, provider.RevokeQuery{Subject: subject, Reason: "user " + string(to)}); err != nil {
-		return err
-	}
-	_, err := tx.exec(ctx, `DELETE FROM browser_session WHERE subject = $1`, subject)
+	_, err := s.signOut(ctx, tx, signOut{subject: subject, grants: true, reason: "user " + string(to)})
 	return err
 }
 

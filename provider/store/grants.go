@@ -15,14 +15,14 @@ const grantTexts = `g.id, g.client_id, g.subject, g.origin, g.system, g.scopes, 
 // against a change of the status: one that comes first is seen, and one that
 // comes second sees the grant, and revokes it. A subject that is no user of ours lives
 // elsewhere.
-func addGrant(ctx context.Context, tx *session, g *provider.GrantRecord) error {
+func addGrant(ctx context.Context, tx *session, g *provider.GrantRecord, sid string) error {
 	n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`)
 		INSERT INTO oauth_grant (id, client_id, subject, origin, system, scopes, audience,
-		session, auth_time, created_at, expires_at, revoked_at, revoke_reason)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+		session, auth_time, created_at, expires_at, revoked_at, revoke_reason, sid)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 		WHERE NOT EXISTS (SELECT 1 FROM who WHERE status IN ('disabled', 'deleted'))`,
 		g.ID, g.ClientID, g.Subject, g.Origin, g.System, listText(g.Scopes), listText(g.Audience), g.Session,
-		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), millis(g.RevokedAt), g.RevokeReason)
+		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), millis(g.RevokedAt), g.RevokeReason, sid)
 	if err == nil && n == 0 {
 		return identity.Failf(identity.ReasonDisabled, "user was disabled meanwhile")
 	}

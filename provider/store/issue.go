@@ -67,6 +67,11 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 			return err
 		}
 	}
+	if x.NewGrant != nil && x.SID != "" {
+		if err := addSessionClient(ctx, tx, x.SID, x.NewGrant.ClientID); err != nil {
+			return err
+		}
+	}
 	if x.Consent != nil {
 		return saveConsent(ctx, tx, x.Consent)
 	}
@@ -108,7 +113,7 @@ func oneRow(ctx context.Context, tx *session, query string, args ...any) error {
 // waits for the row and then sees what the first has done.
 func (s *Store) holdGrant(ctx context.Context, tx *session, x *provider.Issue) error {
 	if x.NewGrant != nil {
-		if err := addGrant(ctx, tx, x.NewGrant); err != nil || x.Parent == "" {
+		if err := addGrant(ctx, tx, x.NewGrant, x.SID); err != nil || x.Parent == "" {
 			return err
 		}
 		return fromParent(ctx, tx, x)

@@ -83,6 +83,8 @@ func (s *Store) dead() []deletion {
 			(SELECT hash FROM device_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, []any{expired}},
 		{`DELETE FROM browser_session WHERE hash IN
 			(SELECT hash FROM browser_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM session_client WHERE (sid, client_id) IN
+			(SELECT sid, client_id FROM session_client WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{
 			`DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE id < $1 ORDER BY id LIMIT $2)`,
 			[]any{timePrefix(now.Add(-s.keep.attempts))},

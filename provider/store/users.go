@@ -132,15 +132,17 @@ func (s *Store) FindAccountByID(ctx context.Context, system, id string) (*identi
 
 // ReplaceHash implements [identity.Users].
 func (s *Store) ReplaceHash(ctx context.Context, old, fresh identity.Credential) error {
-	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		n, err := tx.exec(ctx, `UPDATE credential SET hash = $1, scheme = $2, salt = $3
-			WHERE subject = $4 AND slot = $5 AND hash = $6 AND scheme = $7 AND salt = $8`,
-			fresh.Hash, fresh.Scheme, fresh.Salt, old.Subject, slotName(old.Slot), old.Hash, old.Scheme, old.Salt)
-		if err == nil && n == 0 {
-			return identity.ErrConflict
-		}
-		return err
-	})
+	return s.write(ctx, func(ctx context.Context, tx *session) error { return replaceHash(ctx, tx, old, fresh) })
+}
+
+func replaceHash(ctx context.Context, tx *session, old, fresh identity.Credential) error {
+	n, err := tx.exec(ctx, `UPDATE credential SET hash = $1, scheme = $2, salt = $3
+		WHERE subject = $4 AND slot = $5 AND hash = $6 AND scheme = $7 AND salt = $8`,
+		fresh.Hash, fresh.Scheme, fresh.Salt, old.Subject, slotName(old.Slot), old.Hash, old.Scheme, old.Salt)
+	if err == nil && n == 0 {
+		return identity.ErrConflict
+	}
+	return err
 }
 
 func slotName(slot string) string {

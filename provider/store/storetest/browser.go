@@ -232,22 +232,22 @@ func sessionsEnd(t *testing.T, f *fixture) {
 	}
 	f.browserSession(t, "b1", bob)
 	f.issueGrant(t, "g", alice)
-	require.NoError(t, f.EndSessions(t.Context(), provider.SessionQuery{Subject: bob, ID: "a1"}), "it is not bob's")
+	require.NoError(t, f.endSessions(t.Context(), provider.SessionQuery{Subject: bob, ID: "a1"}), "it is not bob's")
 	require.Equal(t, 3, live(alice))
 	event := &identity.Event{Kind: "logout", Subject: alice}
 	for range 2 {
-		require.NoError(t, f.EndSessions(t.Context(), provider.SessionQuery{Subject: alice, ID: "a1", Event: event}))
+		require.NoError(t, f.endSessions(t.Context(), provider.SessionQuery{Subject: alice, ID: "a1", Event: event}))
 		require.Equal(t, 2, live(alice))
 	}
 	got, err := f.FindToken(t.Context(), hash("g-access-0"))
 	require.NoError(t, err)
 	require.Zero(t, got.Grant.RevokedAt)
-	require.NoError(t, f.EndSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true}))
+	require.NoError(t, f.endSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true}))
 	require.Zero(t, live(alice))
 	got, err = f.FindToken(t.Context(), hash("g-access-0"))
 	require.NoError(t, err)
 	require.NotZero(t, got.Grant.RevokedAt)
-	require.Error(t, f.EndSessions(t.Context(), provider.SessionQuery{ID: "b1"}))
+	require.Error(t, f.endSessions(t.Context(), provider.SessionQuery{ID: "b1"}))
 
 	require.Equal(t, 1, live(bob))
 	require.NoError(t, f.SetStatus(t.Context(), bob, identity.StatusDisabled))

@@ -56,7 +56,7 @@ func childrenEnd(t *testing.T, f *fixture) {
 		}},
 		{"a withdrawn consent", func(string) error { return f.RevokeConsent(t.Context(), alice, "app", nil) }},
 		{"signing out everywhere", func(string) error {
-			return f.EndSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true})
+			return f.endSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true})
 		}},
 		{"a deleted client", func(string) error { return f.DeleteClient(t.Context(), "app") }},
 		{"a disabled user", func(string) error { return f.SetStatus(t.Context(), alice, identity.StatusDisabled) }},

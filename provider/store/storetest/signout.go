@@ -32,7 +32,7 @@ func signOutRace(t *testing.T, f *fixture) {
 				}
 			})
 		}
-		require.NoError(t, f.EndSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true}))
+		require.NoError(t, f.endSessions(t.Context(), provider.SessionQuery{Subject: alice, Grants: true}))
 		making.Wait()
 		for i := range made {
 			code, err := f.FindCode(t.Context(), hash(fmt.Sprintf("%s-g%d-code", session, i)))

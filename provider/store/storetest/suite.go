@@ -80,7 +80,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(),
 		linkChecks(),
-		appPasswordChecks(),
+		appPasswordChecks(), logoutChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
