@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -123,6 +124,20 @@ func (b *Binder) Proof(c *gin.Context, path, accessToken string) (string, error)
 		return "", wire.Outage(err)
 	}
 	return proof.Thumbprint, nil
+}
+
+// Pushed makes of the proof that comes with a pushed authorization request its
+// parameter dpop_jkt, which it must not contradict (RFC 9449, section 10.1).
+func (b *Binder) Pushed(c *gin.Context, path string, values url.Values) error {
+	key, err := b.Proof(c, path, "")
+	switch said := values.Get("dpop_jkt"); {
+	case err != nil || key == "":
+		return err
+	case said != "" && said != key:
+		return wire.Of("invalid_dpop_proof", errors.New("dpop_jkt is another key"))
+	}
+	values.Set("dpop_jkt", key)
+	return nil
 }
 
 // CheckSubject authenticates a client by tls_client_auth, and CheckRegistered one
