@@ -128,6 +128,10 @@ func demoClients(issuer string) []config.Client {
 	spa.ClientID, spa.Name, spa.AuthMethod = "demo-spa", "Demo browser app", "none"
 	spa.GrantTypes, spa.Scopes = []string{"authorization_code", "refresh_token"}, people
 	spa.RedirectURIs = []string{"http://127.0.0.1/callback"}
+	for _, port := range []string{"3000", "5173", "8000", "8765"} { // where the usual development servers listen
+		spa.AllowedCORSOrigins = append(spa.AllowedCORSOrigins, "http://127.0.0.1:"+port)
+		spa.PostLogoutRedirectURIs = append(spa.PostLogoutRedirectURIs, "http://127.0.0.1:"+port+"/")
+	}
 	service.ClientID, service.Name, service.MayIntrospect = "demo-service", "Demo service", true
 	service.MayRevokeLegacy = true
 	service.Secret = config.NewSecret("demo-service-secret-0b9e3c7a51d24f68")
