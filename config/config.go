@@ -17,6 +17,7 @@ type Config struct {
 	Database        DSN            `yaml:"database" default:"keyway.db" doc:"A file for SQLite, or a postgres:// URL. May be env:NAME or file:PATH."`
 	Secret          Secret         `yaml:"secret" required:"true" doc:"At least 32 random bytes, the same on every replica. Seals stored keys; other secrets are derived from it."`
 	Log             Log            `yaml:"log" doc:"What is logged, to standard error."`
+	Sessions        Sessions       `yaml:"sessions" doc:"How long browsers stay signed in."`
 	Tokens          Tokens         `yaml:"tokens" doc:"Lifetimes, unless a client or a system has its own."`
 	Passwords       Passwords      `yaml:"passwords" doc:"How passwords are hashed, and how many at a time."`
 	Lockout         Lockout        `yaml:"lockout" doc:"When guessing is stopped."`
@@ -60,6 +61,13 @@ type Log struct {
 	Format string `yaml:"format" default:"text" enum:"text json" doc:"How a line is written."`
 }
 
+// Sessions are the lifetimes of browser sessions and of what begins one.
+type Sessions struct {
+	Idle   time.Duration `yaml:"idle" default:"12h" min:"1m" doc:"After which a browser that was not used is signed out."`
+	Max    time.Duration `yaml:"max" default:"168h" min:"1m" doc:"After which it is, however much it was used."`
+	SignIn time.Duration `yaml:"sign_in" default:"30m" min:"1m" max:"24h" doc:"In which a sign-in that was begun must be finished."`
+}
+
 // Tokens are the lifetimes of tokens and keys.
 type Tokens struct {
 	AccessLifetime  time.Duration `yaml:"access_lifetime" default:"15m" min:"10s" doc:"Lifetime of access tokens."`
@@ -67,6 +75,7 @@ type Tokens struct {
 	RefreshMaxAge   time.Duration `yaml:"refresh_max_age" default:"2160h" min:"1m" doc:"Age at which a grant ends, however often it was refreshed."`
 	IDLifetime      time.Duration `yaml:"id_lifetime" default:"1h" min:"10s" doc:"Lifetime of ID tokens."`
 	DPoPNonce       bool          `yaml:"require_dpop_nonce" default:"false" doc:"Refuses DPoP proofs without a nonce of this provider, so that none can be made in advance. Clients repeat the request once."`
+	CodeLifetime    time.Duration `yaml:"code_lifetime" default:"60s" min:"10s" max:"10m" doc:"Lifetime of authorization codes."`
 	KeyRotation     time.Duration `yaml:"key_rotation" default:"2160h" min:"1h" doc:"Age at which a signing key is replaced."`
 }
 

@@ -7,42 +7,46 @@ import (
 
 // Client declares an OAuth client. Zero lifetimes mean those of [Tokens].
 type Client struct {
-	ClientID               string        `yaml:"client_id" required:"true" doc:"The client's id, unique."`
-	Name                   string        `yaml:"name" doc:"What people are shown."`
-	AuthMethod             string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none" doc:"How it authenticates (RFC 7591, RFC 8705); none is a public client."`
-	Secret                 Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
-	JWKS                   string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt; with x5c, for self_signed_tls_client_auth."`
-	JWKSURI                string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
-	GrantTypes             []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:device_code" doc:"The grants it may use."`
-	Scopes                 []string      `yaml:"scopes" doc:"The scopes it may ask for."`
-	Audience               []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
-	RedirectURIs           []string      `yaml:"redirect_uris" doc:"Where authorization_code may return to, compared exactly; on loopback any port."`
-	PostLogoutRedirectURIs []string      `yaml:"post_logout_redirect_uris" doc:"Where a logout may return to."`
-	AccessTokenFormat      string        `yaml:"access_token_format" default:"opaque" enum:"opaque at+jwt" doc:"How its access tokens look; at+jwt is RFC 9068."`
-	AccessTokenAlg         string        `yaml:"access_token_alg" default:"ES256" enum:"ES256 RS256" doc:"What at+jwt access tokens are signed with."`
-	IDTokenAlg             string        `yaml:"id_token_alg" default:"RS256" enum:"RS256 ES256" doc:"What its ID tokens are signed with."`
-	UserinfoAlg            string        `yaml:"userinfo_signed_response_alg" enum:"RS256 ES256" doc:"What userinfo is signed with for it; without, it is plain JSON."`
-	IntrospectionAlg       string        `yaml:"introspection_signed_response_alg" enum:"RS256 ES256" doc:"What introspection is signed with where it asks for a signed answer (RFC 9701); without, RS256."`
-	DPoPBound              bool          `yaml:"dpop_bound_access_tokens" default:"false" doc:"Whether it gets no token without a DPoP proof (RFC 9449). Who shows one gets a bound token in any case."`
-	CertificateBound       bool          `yaml:"tls_client_certificate_bound_access_tokens" default:"false" doc:"Whether its tokens are bound to its certificate (RFC 8705)."`
-	TLSSubjectDN           string        `yaml:"tls_client_auth_subject_dn" doc:"For tls_client_auth: the subject of its certificate (RFC 4514), such as CN=pay,O=Example,C=DE."`
-	TLSSANDNS              string        `yaml:"tls_client_auth_san_dns" doc:"For tls_client_auth: a DNS name in its certificate, in place of the subject."`
-	TLSSANURI              string        `yaml:"tls_client_auth_san_uri" doc:"For tls_client_auth: a URI in its certificate, in place of the subject."`
-	TLSSANIP               string        `yaml:"tls_client_auth_san_ip" doc:"For tls_client_auth: an address in its certificate, in place of the subject."`
-	TLSSANEmail            string        `yaml:"tls_client_auth_san_email" doc:"For tls_client_auth: an e-mail address in its certificate, in place of the subject."`
-	SubjectType            string        `yaml:"subject_type" default:"public" enum:"public pairwise" doc:"Whether it knows people by the same subject as every client, or by one of its sector's own."`
-	SectorIdentifierURI    string        `yaml:"sector_identifier_uri" doc:"https URL whose host is the sector of a pairwise client; without, that is the one host of its redirect URIs."`
-	AllowedCORSOrigins     []string      `yaml:"allowed_cors_origins" doc:"Origins of its pages that call the provider from a browser, besides those of a public client's redirect URIs."`
-	AccessLifetime         time.Duration `yaml:"access_lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is tokens.access_lifetime."`
-	RefreshLifetime        time.Duration `yaml:"refresh_lifetime" default:"0s" min:"0s" doc:"Lifetime of its refresh tokens; 0s is tokens.refresh_lifetime."`
-	DefaultMaxAge          time.Duration `yaml:"default_max_age" default:"0s" min:"0s" doc:"How old a sign-in may be where a request has no max_age; 0s is any age."`
-	ClientURI              string        `yaml:"client_uri" doc:"Its home page, shown at consent."`
-	PolicyURI              string        `yaml:"policy_uri" doc:"How it treats what it learns of people, shown at consent."`
-	TermsURI               string        `yaml:"tos_uri" doc:"Its terms of service, shown at consent."`
-	SkipConsent            bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
-	MayIntrospect          bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
-	MayRevokeLegacy        bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
-	Disabled               bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`
+	ClientID                  string        `yaml:"client_id" required:"true" doc:"The client's id, unique."`
+	Name                      string        `yaml:"name" doc:"What people are shown."`
+	AuthMethod                string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none" doc:"How it authenticates (RFC 7591, RFC 8705); none is a public client."`
+	Secret                    Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
+	JWKS                      string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt; with x5c, for self_signed_tls_client_auth."`
+	JWKSURI                   string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
+	GrantTypes                []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:device_code" doc:"The grants it may use."`
+	Scopes                    []string      `yaml:"scopes" doc:"The scopes it may ask for."`
+	Audience                  []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
+	RedirectURIs              []string      `yaml:"redirect_uris" doc:"Where authorization_code may return to, compared exactly; on loopback any port."`
+	PostLogoutRedirectURIs    []string      `yaml:"post_logout_redirect_uris" doc:"Where a logout may return to."`
+	BackchannelLogoutURI      string        `yaml:"backchannel_logout_uri" doc:"Where it is told, server to server, that somebody is signed out."`
+	BackchannelLogoutSession  bool          `yaml:"backchannel_logout_session_required" default:"false" doc:"Whether it must be told of which session."`
+	FrontchannelLogoutURI     string        `yaml:"frontchannel_logout_uri" doc:"What the browser loads when somebody signs out in it; of the scheme, host and port of a redirect URI."`
+	FrontchannelLogoutSession bool          `yaml:"frontchannel_logout_session_required" default:"false" doc:"Whether that must say of which session."`
+	AccessTokenFormat         string        `yaml:"access_token_format" default:"opaque" enum:"opaque at+jwt" doc:"How its access tokens look; at+jwt is RFC 9068."`
+	AccessTokenAlg            string        `yaml:"access_token_alg" default:"ES256" enum:"ES256 RS256" doc:"What at+jwt access tokens are signed with."`
+	IDTokenAlg                string        `yaml:"id_token_alg" default:"RS256" enum:"RS256 ES256" doc:"What its ID tokens are signed with."`
+	UserinfoAlg               string        `yaml:"userinfo_signed_response_alg" enum:"RS256 ES256" doc:"What userinfo is signed with for it; without, it is plain JSON."`
+	IntrospectionAlg          string        `yaml:"introspection_signed_response_alg" enum:"RS256 ES256" doc:"What introspection is signed with where it asks for a signed answer (RFC 9701); without, RS256."`
+	DPoPBound                 bool          `yaml:"dpop_bound_access_tokens" default:"false" doc:"Whether it gets no token without a DPoP proof (RFC 9449). Who shows one gets a bound token in any case."`
+	CertificateBound          bool          `yaml:"tls_client_certificate_bound_access_tokens" default:"false" doc:"Whether its tokens are bound to its certificate (RFC 8705)."`
+	TLSSubjectDN              string        `yaml:"tls_client_auth_subject_dn" doc:"For tls_client_auth: the subject of its certificate (RFC 4514), such as CN=pay,O=Example,C=DE."`
+	TLSSANDNS                 string        `yaml:"tls_client_auth_san_dns" doc:"For tls_client_auth: a DNS name in its certificate, in place of the subject."`
+	TLSSANURI                 string        `yaml:"tls_client_auth_san_uri" doc:"For tls_client_auth: a URI in its certificate, in place of the subject."`
+	TLSSANIP                  string        `yaml:"tls_client_auth_san_ip" doc:"For tls_client_auth: an address in its certificate, in place of the subject."`
+	TLSSANEmail               string        `yaml:"tls_client_auth_san_email" doc:"For tls_client_auth: an e-mail address in its certificate, in place of the subject."`
+	SubjectType               string        `yaml:"subject_type" default:"public" enum:"public pairwise" doc:"Whether it knows people by the same subject as every client, or by one of its sector's own."`
+	SectorIdentifierURI       string        `yaml:"sector_identifier_uri" doc:"https URL whose host is the sector of a pairwise client; without, that is the one host of its redirect URIs."`
+	AllowedCORSOrigins        []string      `yaml:"allowed_cors_origins" doc:"Origins of its pages that call the provider from a browser, besides those of a public client's redirect URIs."`
+	AccessLifetime            time.Duration `yaml:"access_lifetime" default:"0s" min:"0s" doc:"Lifetime of its access tokens; 0s is tokens.access_lifetime."`
+	RefreshLifetime           time.Duration `yaml:"refresh_lifetime" default:"0s" min:"0s" doc:"Lifetime of its refresh tokens; 0s is tokens.refresh_lifetime."`
+	DefaultMaxAge             time.Duration `yaml:"default_max_age" default:"0s" min:"0s" doc:"How old a sign-in may be where a request has no max_age; 0s is any age."`
+	ClientURI                 string        `yaml:"client_uri" doc:"Its home page, shown at consent."`
+	PolicyURI                 string        `yaml:"policy_uri" doc:"How it treats what it learns of people, shown at consent."`
+	TermsURI                  string        `yaml:"tos_uri" doc:"Its terms of service, shown at consent."`
+	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
+	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
+	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
+	Disabled                  bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`
 }
 
 // System declares an instance of a legacy system.

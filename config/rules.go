@@ -28,6 +28,7 @@ func (c *Config) rules(w world) []rule {
 		{"tls.key", t.Certificate != "" && t.Key == "", "is required beside tls.certificate", ""},
 		{"tls.certificate", t.Key != "" && t.Certificate == "", "is required beside tls.key", ""},
 		{"secret", !c.Secret.IsZero() && secret < minSecret, "is shorter than 32 bytes", "make one with: openssl rand -base64 48"},
+		{"sessions.max", c.Sessions.Max < c.Sessions.Idle, "must not be less than sessions.idle", ""},
 		{"tokens.refresh_max_age", c.Tokens.RefreshMaxAge < c.Tokens.RefreshLifetime, "must not be less than tokens.refresh_lifetime", ""},
 		{"tokens.refresh_lifetime", c.Tokens.RefreshLifetime < c.Tokens.AccessLifetime, "must not be less than tokens.access_lifetime", ""},
 		{

@@ -38,6 +38,7 @@ func clientsAdd(file *string) *cobra.Command {
 	f.StringSliceVar(&added.Audience, "audience", nil, "the audiences it may ask for")
 	f.StringSliceVar(&added.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
 	f.StringSliceVar(&added.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where a logout may return to")
+	f.StringVar(&added.BackchannelLogoutURI, "backchannel-logout-uri", "", "where it is told that somebody is signed out")
 	f.BoolVar(&added.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
 	f.BoolVar(&added.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
 	public := f.Bool("public", false, "it cannot keep a secret: none is made")

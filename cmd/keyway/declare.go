@@ -93,6 +93,8 @@ func clientOf(c config.Client) (*provider.Client, error) {
 	out := &provider.Client{
 		ID: c.ClientID, Name: c.Name, AuthMethod: provider.AuthMethod(c.AuthMethod), GrantTypes: c.GrantTypes,
 		Scopes: c.Scopes, Audience: c.Audience, RedirectURIs: c.RedirectURIs,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSession: c.BackchannelLogoutSession,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSession: c.FrontchannelLogoutSession,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AccessTokenFormat: provider.TokenFormat(c.AccessTokenFormat),
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
 		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),

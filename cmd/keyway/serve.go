@@ -227,13 +227,20 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := p.cfg.Tokens
+	passwords, err := identity.NewPasswords(identity.PasswordsOptions{
+		Users: p.store, Storage: p.store, SignIn: signIn, Hasher: p.hasher, Directory: "default", Now: p.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, s := p.cfg.Tokens, p.cfg.Sessions
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
-		RequireDPoPNonce: t.DPoPNonce, Certificates: shown,
+		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords,
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
+			Code: t.CodeLifetime, Interaction: s.SignIn, SessionIdle: s.Idle, SessionMax: s.Max,
 		},
 		Keys: keys.Policy{RotateEvery: t.KeyRotation},
 	})
