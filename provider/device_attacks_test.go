@@ -235,6 +235,28 @@ func TestConfidentialDeviceClientGetsWhatItRegistered(t *testing.T) {
 	require.Equal(t, []any{"https://api.example.com"}, asList(w.introspect(got.str("access_token")).body["aud"]))
 }
 
+func TestDeviceTokensAreBoundToAKey(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.seedDevices(t)
+	h, begun := w.newHolder(t), w.begin(t, "tv")
+	poll := func() answer {
+		return w.postWith("/oauth2/token", "tv", url.Values{"grant_type": {deviceGrant}, "device_code": {begun.str("device_code")}},
+			"DPoP", h.proof(t, "POST", "/oauth2/token"))
+	}
+	wantError(t, poll(), http.StatusBadRequest, "authorization_pending")
+	require.True(t, isDone(w.newBrowser().decides(t, begun, "allow")))
+	got := poll()
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.Equal(t, "DPoP", got.str("token_type"))
+	require.Equal(t, h.thumbprint(t), cnf(w.introspect(got.str("access_token")).body))
+	require.Equal(t, http.StatusUnauthorized, w.userinfo(got.str("access_token")).status, "it is no bearer token")
+	require.Equal(t, http.StatusOK, h.userinfo(t, got.str("access_token")).status)
+	require.Equal(t, http.StatusBadRequest, w.refresh("tv", got.str("refresh_token")).status, "nor is the refresh token")
+	next := w.postWith("/oauth2/token", "tv", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.str("refresh_token")}},
+		"DPoP", h.proof(t, "POST", "/oauth2/token"))
+	require.Equal(t, http.StatusOK, next.status, next.raw)
+}
+
 func TestMetadataNamesTheDeviceEndpoint(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	a := w.do(httptest.NewRequest(http.MethodGet, "/tenant/.well-known/openid-configuration", nil))

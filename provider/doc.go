@@ -11,6 +11,10 @@
 //	    │                                               v
 //	    └──────── one field of the interaction <── /login, /consent (browser.go: cookies, sessions, form tokens)
 //
+//	POST /oauth2/device ── device.Codes: two codes
+//	/device ── an interaction, too: who, which code, allow? ── Storage.Issue: the grant
+//	POST /oauth2/token ── grant_device.go: still waiting, or the grant's tokens
+//
 //	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate
 //
 // fosite judges a request and makes the response; what it would store is

@@ -34,6 +34,8 @@ func outage(t *testing.T, w *world, access, refresh string) {
 		"introspection":                func() answer { return w.introspect(access) },
 		"revocation (CVE-2020-15223)":  func() answer { return w.post("/oauth2/revoke", "app", token) },
 		"userinfo":                     func() answer { return w.userinfo(access) },
+		"device authorization":         func() answer { return w.beginWith("tv") },
+		"the poll of a device":         func() answer { return w.poll("tv", answer{body: map[string]any{"device_code": "x"}}) },
 		"an unknown client at token":   func() answer { return w.post("/oauth2/token", "spa", credentials) },
 		"an unknown client at revoke":  func() answer { return w.post("/oauth2/revoke", "spa", token) },
 		"an unknown token at userinfo": func() answer { return w.userinfo("nope") },
@@ -43,7 +45,7 @@ func outage(t *testing.T, w *world, access, refresh string) {
 	t.Run("a person is shown a page that says 503", func(t *testing.T) {
 		b := w.newBrowser()
 		b.cookies["__Host-keyway_session"] = &http.Cookie{Name: "__Host-keyway_session", Value: "x"}
-		for _, path := range []string{"/oauth2/authorize?client_id=nobody-yet", "/oauth2/authorize?interaction=x", "/login?interaction=x", "/account", "/oauth2/logout"} {
+		for _, path := range []string{"/oauth2/authorize?client_id=nobody-yet", "/oauth2/authorize?interaction=x", "/login?interaction=x", "/account", "/oauth2/logout", "/device", "/device?interaction=x"} {
 			a := b.get(issuer + path)
 			wantPage(t, a, http.StatusServiceUnavailable)
 			require.NotEmpty(t, a.header.Get("Retry-After"))
@@ -64,6 +66,7 @@ func outage(t *testing.T, w *world, access, refresh string) {
 func TestStorageDown(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		w := newWorld(t, storetest.SQLite(t))
+		w.seedDevices(t)
 		refresh, _ := w.session(t, "app")
 		issued := w.refresh("app", refresh)
 		for _, id := range []string{"app", "api"} { // known before the outage, so that it is not the client that fails
@@ -77,6 +80,7 @@ func TestStorageDown(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		server := storetest.StartServer(t)
 		w := newWorld(t, server.DSN("postgres"))
+		w.seedDevices(t)
 		refresh, _ := w.session(t, "app")
 		issued := w.refresh("app", refresh)
 		w.introspect("x")

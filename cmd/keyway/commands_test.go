@@ -101,9 +101,12 @@ func TestClientsAreAddedOnceListedAndDeleted(t *testing.T) {
 		require.NotZero(t, code, "%v", args)
 		require.NotEmpty(t, stderr)
 	}
+	code, _, stderr = runKeyway(t, "clients", "add", "tv", "--public", "--grant", "urn:ietf:params:oauth:grant-type:device_code", "--config", file)
+	require.Zero(t, code, stderr)
 	code, stdout, _ = runKeyway(t, "clients", "list", "--config", file)
 	require.Zero(t, code)
 	require.Contains(t, stdout, "reports")
+	require.Contains(t, stdout, "device_code")
 	require.NotContains(t, stdout, secret)
 	code, _, _ = runKeyway(t, "clients", "delete", "reports", "--config", file)
 	require.Zero(t, code)
