@@ -81,6 +81,8 @@ func (s *Store) dead() []deletion {
 			(SELECT hash FROM interaction WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM device_code WHERE hash IN
 			(SELECT hash FROM device_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, []any{expired}},
+		{`DELETE FROM upstream_trip WHERE hash IN
+			(SELECT hash FROM upstream_trip WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM browser_session WHERE hash IN
 			(SELECT hash FROM browser_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM session_client WHERE (sid, client_id) IN

@@ -70,6 +70,8 @@ const (
 	Refused     Kind = "refused"     // the upstream said no, or the person did there
 	Untrusted   Kind = "untrusted"   // the answer does not hold
 	Unavailable Kind = "unavailable" // there was no answer, or no sensible one
+	Unknown     Kind = "unknown"     // nobody there has the name, or nobody here is linked to who has
+	Collision   Kind = "collision"   // what the person would be called here is somebody else's
 )
 
 // Error is every error of a connector. Err is for the log only.

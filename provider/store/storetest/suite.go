@@ -81,6 +81,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(),
 		linkChecks(),
 		appPasswordChecks(), logoutChecks(),
+		tripChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {

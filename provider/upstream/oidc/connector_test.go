@@ -42,15 +42,15 @@ func TestThePersonIsWhoTheUpstreamSays(t *testing.T) {
 	require.Equal(t, "gold", p.ACR)
 	require.Equal(t, "s1", p.SID)
 	require.Equal(t, "refresh-2", p.RefreshToken)
-	require.Equal(t, s.now().Truncate(time.Second), p.AuthTime)
+	require.Equal(t, s.Now().Truncate(time.Second), p.AuthTime)
 	require.Equal(t, json.Number("9007199254740993"), p.Claims["level"], "numbers keep their digits")
 
-	user, password, ok := basic(s.auth)
+	user, password, ok := basic(s.Header)
 	require.True(t, ok)
 	require.Equal(t, "keyway", user)
 	require.Equal(t, "p%2Fw%3A1", password, "form-encoded (RFC 6749, section 2.3.1)")
-	require.Equal(t, s.attempt.Verifier, s.asked["/token"].Get("code_verifier"))
-	require.Equal(t, "c1", s.asked["/token"].Get("code"))
+	require.Equal(t, s.attempt.Verifier, s.Asked["/token"].Get("code_verifier"))
+	require.Equal(t, "c1", s.Asked["/token"].Get("code"))
 }
 
 func basic(h http.Header) (user, password string, ok bool) {
@@ -92,10 +92,10 @@ func TestPrivateKeyJWTTowardsTheUpstream(t *testing.T) {
 	})
 	check := func() {
 		t.Helper()
-		f := s.asked["/token"]
+		f := s.Asked["/token"]
 		require.Equal(t, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", f.Get("client_assertion_type"))
 		require.False(t, f.Has("client_secret"))
-		require.Empty(t, s.auth.Get("Authorization"))
+		require.Empty(t, s.Header.Get("Authorization"))
 		jws, err := jose.ParseSigned(f.Get("client_assertion"))
 		require.NoError(t, err)
 		payload, err := jws.Verify(key.Public())
@@ -109,25 +109,25 @@ func TestPrivateKeyJWTTowardsTheUpstream(t *testing.T) {
 	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
 	require.NoError(t, err)
 	check()
-	s.lie = func(claims map[string]any) { delete(claims, "nonce") }
+	s.Lie = func(claims map[string]any) { delete(claims, "nonce") }
 	_, err = c.Refresh(t.Context(), p)
 	require.NoError(t, err)
 	check()
-	require.Equal(t, "refresh_token", s.asked["/token"].Get("grant_type"))
-	require.Equal(t, "refresh-2", s.asked["/token"].Get("refresh_token"))
+	require.Equal(t, "refresh_token", s.Asked["/token"].Get("grant_type"))
+	require.Equal(t, "refresh-2", s.Asked["/token"].Get("refresh_token"))
 }
 
 func TestUserinfoAddsClaims(t *testing.T) {
 	s := newIDP(t)
 	c := s.connector(t, func(o *oidc.Options) { o.Userinfo = true })
-	s.userinfo = map[string]any{"sub": "u1", "email": "other@corp.example", "groups": []string{"staff"}}
+	s.Userinfo = map[string]any{"sub": "u1", "email": "other@corp.example", "groups": []string{"staff"}}
 	p, err := c.Exchange(t.Context(), &s.attempt, s.back())
 	require.NoError(t, err)
 	require.Equal(t, "alice@corp.example", p.Claims["email"], "what is signed stays")
 	require.Equal(t, []any{"staff"}, p.Claims["groups"])
 
 	t.Run("attack 20: userinfo about somebody else is refused", func(t *testing.T) {
-		s.userinfo = map[string]any{"sub": "u2"}
+		s.Userinfo = map[string]any{"sub": "u2"}
 		_, err := c.Exchange(t.Context(), &s.attempt, s.back())
 		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
 	})
@@ -136,10 +136,10 @@ func TestUserinfoAddsClaims(t *testing.T) {
 func TestTenantsOfATemplatedIssuer(t *testing.T) {
 	s := newIDP(t)
 	template := s.URL + "/{tenantid}/v2.0"
-	s.metadata = map[string]any{"issuer": template}
+	s.Metadata = map[string]any{"issuer": template}
 	tenant := "11111111-2222-3333-4444-555555555555"
 	from := func(tid, iss string) {
-		s.lie = func(claims map[string]any) { claims["tid"], claims["iss"] = tid, iss }
+		s.Lie = func(claims map[string]any) { claims["tid"], claims["iss"] = tid, iss }
 	}
 	c := s.connector(t, func(o *oidc.Options) { o.Tenants = []string{tenant} })
 	from(tenant, s.URL+"/"+tenant+"/v2.0")
@@ -172,32 +172,32 @@ func TestLifeAfterLogin(t *testing.T) {
 	require.NoError(t, err)
 
 	t.Run("a refresh brings new claims and the next refresh token", func(t *testing.T) {
-		s.lie = func(claims map[string]any) { delete(claims, "nonce"); claims["email"] = "new@corp.example" }
-		s.answer = map[string]any{"refresh_token": "refresh-3"}
+		s.Lie = func(claims map[string]any) { delete(claims, "nonce"); claims["email"] = "new@corp.example" }
+		s.Answer = map[string]any{"refresh_token": "refresh-3"}
 		again, err := c.Refresh(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, "refresh-3", again.RefreshToken)
 		require.Equal(t, "new@corp.example", again.Claims["email"])
 	})
 	t.Run("a refresh token that is not rotated goes on to count", func(t *testing.T) {
-		s.answer = map[string]any{"refresh_token": nil, "id_token": nil}
+		s.Answer = map[string]any{"refresh_token": nil, "id_token": nil}
 		again, err := c.Refresh(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, "refresh-2", again.RefreshToken)
 		require.Nil(t, again.Claims)
 	})
 	t.Run("a refresh about somebody else is refused", func(t *testing.T) {
-		s.answer = nil
-		s.lie = func(claims map[string]any) { claims["sub"] = "u2" }
+		s.Answer = nil
+		s.Lie = func(claims map[string]any) { claims["sub"] = "u2" }
 		_, err := c.Refresh(t.Context(), p)
 		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
 	})
 	t.Run("who left is refused, and an outage is not taken for that", func(t *testing.T) {
-		s.status["/token"], s.body["/token"] = http.StatusBadRequest, `{"error":"invalid_grant"}`
+		s.Status["/token"], s.Body["/token"] = http.StatusBadRequest, `{"error":"invalid_grant"}`
 		_, err := c.Refresh(t.Context(), p)
 		require.Equal(t, upstream.Refused, upstream.KindOf(err))
 		require.ErrorContains(t, err, "invalid_grant")
-		s.status["/token"], s.body["/token"] = http.StatusBadGateway, "<html>secret</html>"
+		s.Status["/token"], s.Body["/token"] = http.StatusBadGateway, "<html>secret</html>"
 		_, err = c.Refresh(t.Context(), p)
 		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
 		require.NotContains(t, err.Error(), "secret")
@@ -218,11 +218,11 @@ func TestLogoutTokens(t *testing.T) {
 	c := s.connector(t)
 	claims := func(change func(map[string]any)) string {
 		m := map[string]any{
-			"iss": s.URL, "aud": clientID, "iat": s.now().Unix(), "exp": s.now().Add(time.Minute).Unix(), "jti": "j1", "sid": "s1",
+			"iss": s.URL, "aud": clientID, "iat": s.Now().Unix(), "exp": s.Now().Add(time.Minute).Unix(), "jti": "j1", "sid": "s1",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 		}
 		change(m)
-		return s.sign(m, "logout+jwt")
+		return s.Sign(m, "logout+jwt")
 	}
 	l, err := c.VerifyLogout(t.Context(), claims(func(map[string]any) {}))
 	require.NoError(t, err)
@@ -235,7 +235,7 @@ func TestLogoutTokens(t *testing.T) {
 		"without jti":         func(m map[string]any) { delete(m, "jti") },
 		"for another client":  func(m map[string]any) { m["aud"] = "other" },
 		"of another issuer":   func(m map[string]any) { m["iss"] = "https://evil.example" },
-		"that has expired":    func(m map[string]any) { m["exp"] = s.now().Add(-time.Hour).Unix() },
+		"that has expired":    func(m map[string]any) { m["exp"] = s.Now().Add(-time.Hour).Unix() },
 	} {
 		t.Run("a logout token "+name+" is refused", func(t *testing.T) {
 			_, err := c.VerifyLogout(t.Context(), claims(change))

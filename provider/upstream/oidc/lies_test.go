@@ -27,9 +27,9 @@ func TestAttack17AnIDTokenThatLiesIsRefused(t *testing.T) {
 		"of another authorized party":      func(_ *idp, c map[string]any) { c["azp"] = "other" },
 		"with another nonce":               func(_ *idp, c map[string]any) { c["nonce"] = "other" },
 		"without a nonce":                  func(_ *idp, c map[string]any) { delete(c, "nonce") },
-		"that has expired":                 func(s *idp, c map[string]any) { c["exp"] = s.now().Add(-2 * time.Minute).Unix() },
-		"from the future":                  func(s *idp, c map[string]any) { c["iat"] = s.now().Add(10 * time.Minute).Unix() },
-		"from two days ago":                func(s *idp, c map[string]any) { c["iat"] = s.now().Add(-48 * time.Hour).Unix() },
+		"that has expired":                 func(s *idp, c map[string]any) { c["exp"] = s.Now().Add(-2 * time.Minute).Unix() },
+		"from the future":                  func(s *idp, c map[string]any) { c["iat"] = s.Now().Add(10 * time.Minute).Unix() },
+		"from two days ago":                func(s *idp, c map[string]any) { c["iat"] = s.Now().Add(-48 * time.Hour).Unix() },
 		"with another access token's hash": func(_ *idp, c map[string]any) { c["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" },
 		"without a subject":                func(_ *idp, c map[string]any) { c["sub"] = "" },
 		"with an endless subject":          func(_ *idp, c map[string]any) { c["sub"] = strings.Repeat("a", 256) },
@@ -37,7 +37,7 @@ func TestAttack17AnIDTokenThatLiesIsRefused(t *testing.T) {
 	for name, lie := range lies {
 		t.Run("an ID token "+name, func(t *testing.T) {
 			s := newIDP(t)
-			s.lie = func(c map[string]any) { lie(s, c) }
+			s.Lie = func(c map[string]any) { lie(s, c) }
 			_, err := s.connector(t).Exchange(t.Context(), &s.attempt, s.back())
 			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%v", err)
 		})
@@ -56,7 +56,7 @@ func TestAttack17ASignatureThatDoesNotHoldIsRefused(t *testing.T) {
 		"alg NoNe":  unsigned("NoNe"),
 		"alg empty": unsigned(""),
 		"HS256 with the public key": func(s *idp, signed string) string {
-			der, _ := x509.MarshalPKIXPublicKey(s.key.Public())
+			der, _ := x509.MarshalPKIXPublicKey(s.Key())
 			input := segment([]byte(`{"alg":"HS256","kid":"one"}`)) + "." + strings.Split(signed, ".")[1]
 			mac := hmac.New(sha256.New, der)
 			mac.Write([]byte(input))
@@ -65,7 +65,7 @@ func TestAttack17ASignatureThatDoesNotHoldIsRefused(t *testing.T) {
 		"a stranger's key under the same kid": func(_ *idp, signed string) string {
 			other := newIDP(t)
 			payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(signed, ".")[1])
-			return other.signRaw(payload, "JWT")
+			return other.SignRaw(payload, "JWT")
 		},
 		"a signature cut off": func(_ *idp, signed string) string { return signed[:strings.LastIndex(signed, ".")+1] },
 		"a payload changed": func(_ *idp, signed string) string {
@@ -73,7 +73,7 @@ func TestAttack17ASignatureThatDoesNotHoldIsRefused(t *testing.T) {
 			return p[0] + "." + segment([]byte(`{"sub":"u2"}`)) + "." + p[2]
 		},
 		"a claim that stands twice": func(s *idp, _ string) string {
-			return s.signRaw([]byte(`{"iss":"`+s.URL+`","aud":"keyway","sub":"u1","sub":"u2","nonce":"`+s.attempt.Nonce+`","iat":1793534400,"exp":1793534460}`), "JWT")
+			return s.SignRaw([]byte(`{"iss":"`+s.URL+`","aud":"keyway","sub":"u1","sub":"u2","nonce":"`+s.attempt.Nonce+`","iat":1793534400,"exp":1793534460}`), "JWT")
 		},
 		"a token of 70 KiB": func(_ *idp, signed string) string { return signed + strings.Repeat("A", 70<<10) },
 		"no token at all":   func(*idp, string) string { return "" },
@@ -81,7 +81,7 @@ func TestAttack17ASignatureThatDoesNotHoldIsRefused(t *testing.T) {
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
 			s := newIDP(t)
-			s.token = func(signed string) string { return lie(s, signed) }
+			s.Token = func(signed string) string { return lie(s, signed) }
 			_, err := s.connector(t).Exchange(t.Context(), &s.attempt, s.back())
 			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%v", err)
 		})
@@ -102,11 +102,11 @@ func TestAttack16And18AnAnswerOfAnotherTripIsRefused(t *testing.T) {
 		t.Run("an answer "+name, func(t *testing.T) {
 			_, err := c.Exchange(t.Context(), &s.attempt, answer)
 			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%v", err)
-			require.Empty(t, s.asked["/token"], "nobody is asked about it")
+			require.Empty(t, s.Asked["/token"], "nobody is asked about it")
 		})
 	}
 	t.Run("an issuer that promised to name itself has to", func(t *testing.T) {
-		s.metadata = map[string]any{"authorization_response_iss_parameter_supported": true}
+		s.Metadata = map[string]any{"authorization_response_iss_parameter_supported": true}
 		c := s.connector(t)
 		_, err := c.Exchange(t.Context(), &s.attempt, s.back())
 		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
@@ -126,16 +126,16 @@ func TestAttack16And18AnAnswerOfAnotherTripIsRefused(t *testing.T) {
 
 func TestAttack21AnUpstreamThatDoesNotAnswerSensibly(t *testing.T) {
 	for name, change := range map[string]func(*idp){
-		"the token endpoint fails":         func(s *idp) { s.status["/token"] = http.StatusInternalServerError },
-		"the token endpoint is a page":     func(s *idp) { s.body["/token"] = "<html>" },
-		"half an answer":                   func(s *idp) { s.body["/token"] = `{"access_token":"a","id_to` },
-		"an answer of 200 KiB":             func(s *idp) { s.body["/token"] = `{"access_token":"` + strings.Repeat("a", 200<<10) + `"}` },
-		"metadata is missing":              func(s *idp) { s.status["/.well-known/openid-configuration"] = http.StatusNotFound },
-		"metadata of another issuer":       func(s *idp) { s.metadata = map[string]any{"issuer": "https://evil.example"} },
-		"metadata without keys":            func(s *idp) { s.metadata = map[string]any{"jwks_uri": nil} },
-		"keys at a private address":        func(s *idp) { s.metadata = map[string]any{"jwks_uri": "https://169.254.169.254/jwks"} },
-		"keys are gone from the beginning": func(s *idp) { s.status["/jwks"] = http.StatusGone },
-		"keys by a redirect inwards":       func(s *idp) { s.status["/jwks"] = http.StatusFound },
+		"the token endpoint fails":         func(s *idp) { s.Status["/token"] = http.StatusInternalServerError },
+		"the token endpoint is a page":     func(s *idp) { s.Body["/token"] = "<html>" },
+		"half an answer":                   func(s *idp) { s.Body["/token"] = `{"access_token":"a","id_to` },
+		"an answer of 200 KiB":             func(s *idp) { s.Body["/token"] = `{"access_token":"` + strings.Repeat("a", 200<<10) + `"}` },
+		"metadata is missing":              func(s *idp) { s.Status["/.well-known/openid-configuration"] = http.StatusNotFound },
+		"metadata of another issuer":       func(s *idp) { s.Metadata = map[string]any{"issuer": "https://evil.example"} },
+		"metadata without keys":            func(s *idp) { s.Metadata = map[string]any{"jwks_uri": nil} },
+		"keys at a private address":        func(s *idp) { s.Metadata = map[string]any{"jwks_uri": "https://169.254.169.254/jwks"} },
+		"keys are gone from the beginning": func(s *idp) { s.Status["/jwks"] = http.StatusGone },
+		"keys by a redirect inwards":       func(s *idp) { s.Status["/jwks"] = http.StatusFound },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newIDP(t)
@@ -153,7 +153,7 @@ func TestAttack21AnUpstreamThatDoesNotAnswerSensibly(t *testing.T) {
 		s := newIDP(t)
 		calls, err := outbound.New(outbound.Options{AllowLoopback: true, Timeout: 50 * time.Millisecond})
 		require.NoError(t, err)
-		s.metadata = map[string]any{"token_endpoint": slow.URL}
+		s.Metadata = map[string]any{"token_endpoint": slow.URL}
 		_, err = s.connector(t, func(o *oidc.Options) { o.HTTP = calls.HTTP() }).Exchange(t.Context(), &s.attempt, s.back())
 		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
 	})
@@ -161,7 +161,7 @@ func TestAttack21AnUpstreamThatDoesNotAnswerSensibly(t *testing.T) {
 
 func TestKeysAreFetchedSparingly(t *testing.T) {
 	s := newIDP(t)
-	begun := s.now()
+	begun := s.Now()
 	c := s.connector(t)
 	sign := func() error {
 		_, err := c.Exchange(t.Context(), &s.attempt, s.back())
@@ -169,27 +169,27 @@ func TestKeysAreFetchedSparingly(t *testing.T) {
 	}
 	require.NoError(t, sign())
 	require.NoError(t, sign())
-	require.Equal(t, 1, s.fetches)
+	require.Equal(t, 1, s.Fetches)
 
 	t.Run("tokens with made-up kids do not make us fetch each time", func(t *testing.T) {
-		s.token = func(string) string { return "eyJhbGciOiJFUzI1NiIsImtpZCI6InR3byJ9.e30.AAAA" }
+		s.Token = func(string) string { return "eyJhbGciOiJFUzI1NiIsImtpZCI6InR3byJ9.e30.AAAA" }
 		for range 20 {
 			require.Equal(t, upstream.Untrusted, upstream.KindOf(sign()))
 		}
-		require.LessOrEqual(t, s.fetches, 2)
-		s.token = nil
+		require.LessOrEqual(t, s.Fetches, 2)
+		s.Token = nil
 	})
 	t.Run("a new key is found, and the old ones outlive an outage of the key set", func(t *testing.T) {
-		s.now = func() time.Time { return begun.Add(time.Minute) }
-		s.rotate(t, "two")
+		s.Now = func() time.Time { return begun.Add(time.Minute) }
+		s.Rotate(t, "two")
 		require.NoError(t, sign())
-		s.now = func() time.Time { return begun.Add(3 * time.Hour) }
-		s.status["/jwks"] = http.StatusInternalServerError
+		s.Now = func() time.Time { return begun.Add(3 * time.Hour) }
+		s.Status["/jwks"] = http.StatusInternalServerError
 		require.NoError(t, sign())
 	})
 	t.Run("metadata outlives an outage too", func(t *testing.T) {
-		s.status["/.well-known/openid-configuration"] = http.StatusInternalServerError
-		s.now = func() time.Time { return begun.Add(9 * time.Hour) }
+		s.Status["/.well-known/openid-configuration"] = http.StatusInternalServerError
+		s.Now = func() time.Time { return begun.Add(9 * time.Hour) }
 		require.NoError(t, sign())
 	})
 }
@@ -201,7 +201,7 @@ func TestWhatIsRequired(t *testing.T) {
 	_, err = s.connector(t, func(o *oidc.Options) { o.RequireACR = []string{"gold"} }).Exchange(t.Context(), &s.attempt, s.back())
 	require.NoError(t, err)
 	s.attempt.Fresh = true
-	s.lie = func(c map[string]any) { c["auth_time"] = s.now().Add(-time.Hour).Unix() }
+	s.Lie = func(c map[string]any) { c["auth_time"] = s.Now().Add(-time.Hour).Unix() }
 	_, err = s.connector(t).Exchange(t.Context(), &s.attempt, s.back())
 	require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
 
@@ -210,7 +210,7 @@ func TestWhatIsRequired(t *testing.T) {
 		"a symmetric algorithm": func(o *oidc.Options) { o.Algorithms = []string{"HS256"} },
 	} {
 		t.Run(name+" is refused when the connector is made", func(t *testing.T) {
-			o := oidc.Options{Issuer: "https://corp.example", ClientID: "a", RedirectURL: "https://b", HTTP: http.DefaultClient, Now: s.now}
+			o := oidc.Options{Issuer: "https://corp.example", ClientID: "a", RedirectURL: "https://b", HTTP: http.DefaultClient, Now: s.Now}
 			change(&o)
 			_, err := oidc.New(o)
 			require.Error(t, err)

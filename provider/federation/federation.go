@@ -1,0 +1,260 @@
+package federation
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"keyway/provider/identity"
+	"keyway/provider/upstream"
+)
+
+// Mapper says who a person of an upstream is here. Errors are
+// [*upstream.Error].
+type Mapper interface {
+	Map(p *upstream.Person) (*identity.Federated, error)
+}
+
+// Connector is one upstream as people see it.
+type Connector struct {
+	ID       string
+	Name     string // on the button
+	Upstream upstream.Connector
+	Mapper   Mapper
+	Domains  []string // login names that end in these go here; in lower case
+	Create   bool     // users are made of people who come for the first time
+	Hidden   bool     // no button; a domain or a client leads here
+}
+
+// Trip is one trip of a browser to an upstream and back.
+type Trip struct {
+	Hash        [32]byte // of its state
+	Connector   string
+	Browser     [32]byte // of the cookie of the browser that began it
+	Interaction string   // where it goes on afterwards
+	Subject     string   // who is linking themselves; "" for a sign-in
+	Session     [32]byte // their browser session; zero for a sign-in
+	Fresh       bool     // the person has to prove themselves now
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+}
+
+// Storage stores trips.
+type Storage interface {
+	AddTrip(ctx context.Context, t *Trip) error
+	// TakeTrip returns the trip and deletes it: of many at once, one gets it. It
+	// returns [identity.ErrNotFound] for one that has expired, too.
+	TakeTrip(ctx context.Context, hash [32]byte) (*Trip, error)
+}
+
+// Options are what a [Federation] needs; all but Lifetime must be given.
+type Options struct {
+	Connectors []Connector // in the order in which they are offered
+	Storage    Storage
+	Links      identity.Links
+	Key        []byte // 32 bytes, the same on every replica
+	Now        func() time.Time
+	Lifetime   time.Duration // of a trip; default 15 min
+}
+
+// Federation is all connectors.
+type Federation struct{ options Options }
+
+// maxState is the longest state that is looked up, in bytes.
+const maxState = 128
+
+// New returns a Federation.
+func New(o Options) (*Federation, error) {
+	if o.Storage == nil || o.Links == nil || len(o.Key) < 32 || o.Now == nil {
+		return nil, errors.New("federation: storage, links, key and clock must be given")
+	}
+	if o.Lifetime <= 0 {
+		o.Lifetime = 15 * time.Minute
+	}
+	ids, domains := map[string]bool{}, map[string]bool{}
+	for _, c := range o.Connectors {
+		if c.ID == "" || url.PathEscape(c.ID) != c.ID || c.Upstream == nil || c.Mapper == nil || ids[c.ID] {
+			return nil, fmt.Errorf("federation: connector %q: its id is no path segment or is there twice, or something is missing", c.ID)
+		}
+		ids[c.ID] = true
+		for _, d := range c.Domains {
+			if domains[d] || d != strings.ToLower(d) {
+				return nil, fmt.Errorf("federation: domain %q belongs to two connectors, or is not in lower case", d)
+			}
+			domains[d] = true
+		}
+	}
+	return &Federation{options: o}, nil
+}
+
+// Find returns nil where there is no such connector.
+func (f *Federation) Find(id string) *Connector {
+	if f == nil {
+		return nil
+	}
+	i := slices.IndexFunc(f.options.Connectors, func(c Connector) bool { return c.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &f.options.Connectors[i]
+}
+
+// Offered are the connectors with a button that the client may use; an empty
+// list allows all.
+func (f *Federation) Offered(allowed []string) []Connector {
+	if f == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(f.options.Connectors), func(c Connector) bool {
+		return c.Hidden || len(allowed) > 0 && !slices.Contains(allowed, c.ID)
+	})
+}
+
+// ForName returns the connector that a login name's domain belongs to, nil for
+// none.
+func (f *Federation) ForName(name string) *Connector {
+	at := strings.LastIndexByte(name, '@')
+	if f == nil || at < 0 {
+		return nil
+	}
+	domain := strings.ToLower(strings.TrimSpace(name[at+1:]))
+	for i := range f.options.Connectors {
+		if slices.Contains(f.options.Connectors[i].Domains, domain) {
+			return &f.options.Connectors[i]
+		}
+	}
+	return nil
+}
+
+// Departure is what a trip begins with.
+type Departure struct {
+	Trip      Trip // without Hash and times
+	LoginHint string
+	Prompt    string
+	ACRValues []string
+	Locales   string
+}
+
+// Begin stores a trip, and returns where the browser goes. Errors are
+// [*upstream.Error] or those of storage.
+func (f *Federation) Begin(ctx context.Context, d Departure) (string, error) {
+	c := f.Find(d.Trip.Connector)
+	if c == nil {
+		return "", upstream.Fail(upstream.Refused, "there is no such connector")
+	}
+	state, now := rand.Text()+rand.Text(), f.options.Now()
+	a := f.attempt(state, d.Trip.Fresh)
+	a.LoginHint, a.Prompt, a.ACRValues, a.Locales = d.LoginHint, d.Prompt, d.ACRValues, d.Locales
+	to, err := c.Upstream.AuthCodeURL(ctx, a) // before anything is stored: an upstream that is away leaves nothing behind
+	if err != nil {
+		return "", err
+	}
+	d.Trip.Hash, d.Trip.CreatedAt, d.Trip.ExpiresAt = sha256.Sum256([]byte(state)), now, now.Add(f.options.Lifetime)
+	return to, f.options.Storage.AddTrip(ctx, &d.Trip)
+}
+
+// attempt derives the secrets of a trip from its state.
+func (f *Federation) attempt(state string, fresh bool) *upstream.Attempt {
+	derive := func(what string) string {
+		mac := hmac.New(sha256.New, f.options.Key)
+		mac.Write([]byte("keyway upstream " + what + "\x00" + state))
+		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	return &upstream.Attempt{State: state, Nonce: derive("nonce"), Verifier: derive("verifier"), Fresh: fresh}
+}
+
+// Arrival is who came back.
+type Arrival struct {
+	Trip    *Trip
+	Person  *upstream.Person
+	Roles   []string
+	Subject string // the user of ours
+	Created bool   // they were made by this very sign-in
+}
+
+// Visitor is the browser that comes back.
+type Visitor struct {
+	Browser [32]byte // the hash of its cookie
+	Session [32]byte // that of its session; zero where nobody is signed in
+}
+
+// Return judges what a browser brings back to the path of one connector. Errors are [*upstream.Error] or those of
+// storage; the trip, where one is returned with an error, is over.
+func (f *Federation) Return(ctx context.Context, connector string, v Visitor, answer url.Values) (*Arrival, error) {
+	state := answer.Get("state")
+	if state == "" {
+		state = answer.Get("RelayState")
+	}
+	if state == "" || len(state) > maxState {
+		return nil, upstream.Fail(upstream.Untrusted, "the answer has no state, or one that is too long")
+	}
+	trip, err := f.options.Storage.TakeTrip(ctx, sha256.Sum256([]byte(state)))
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, upstream.Fail(upstream.Untrusted, "no trip has this state; it was used before, or has expired")
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &Arrival{Trip: trip}
+	c := f.Find(connector)
+	switch {
+	case trip.Browser != v.Browser:
+		return nil, upstream.Fail(upstream.Untrusted, "another browser began this trip") // who is here learns nothing of it
+	case c == nil || trip.Connector != connector:
+		return a, upstream.Fail(upstream.Untrusted, "the answer came to the path of another connector (mix-up)")
+	case trip.Subject != "" && trip.Session != v.Session:
+		return a, upstream.Fail(upstream.Untrusted, "who began to link themselves is not signed in any more")
+	}
+	if a.Person, err = c.Upstream.Exchange(ctx, f.attempt(state, trip.Fresh), answer); err != nil {
+		return a, err
+	}
+	return a, f.admit(ctx, c, a)
+}
+
+// admit finds or makes the user.
+func (f *Federation) admit(ctx context.Context, c *Connector, a *Arrival) error {
+	who, err := c.Mapper.Map(a.Person)
+	if err != nil {
+		return err
+	}
+	a.Roles = who.Roles
+	if a.Trip.Subject != "" {
+		return f.link(ctx, c, a, who)
+	}
+	saved, err := f.options.Links.SaveFederated(ctx, who, c.Create)
+	switch {
+	case errors.Is(err, identity.ErrConflict):
+		return &upstream.Error{Kind: upstream.Collision, Err: err}
+	case errors.Is(err, identity.ErrNotFound):
+		return upstream.Fail(upstream.Unknown, "nobody here is linked to this person, and the connector makes no users")
+	case err != nil:
+		return err
+	}
+	a.Subject, a.Created = saved.Subject, saved.Change == identity.ChangeCreated
+	return nil
+}
+
+// link links the person to the user who began the trip.
+func (f *Federation) link(ctx context.Context, c *Connector, a *Arrival, who *identity.Federated) error {
+	now := f.options.Now()
+	err := f.options.Links.AddLink(ctx, &identity.Link{
+		Connector: c.ID, Issuer: who.Issuer, UpstreamSubject: who.Subject, Subject: a.Trip.Subject, Origin: identity.LinkProved,
+		Roles: who.Roles, RefreshToken: who.RefreshToken, LinkedAt: now, SeenAt: now,
+	})
+	if errors.Is(err, identity.ErrConflict) {
+		return &upstream.Error{Kind: upstream.Collision, Err: err}
+	}
+	if errors.Is(err, identity.ErrNotFound) {
+		return upstream.Fail(upstream.Unknown, "the user is gone")
+	}
+	a.Subject = a.Trip.Subject
+	return err
+}

@@ -1,0 +1,257 @@
+package federation_test
+
+import (
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"keyway/provider/federation"
+	"keyway/provider/identity"
+	"keyway/provider/outbound"
+	"keyway/provider/store"
+	"keyway/provider/store/storetest"
+	"keyway/provider/upstream"
+	"keyway/provider/upstream/mapping"
+	"keyway/provider/upstream/oidc"
+	"keyway/provider/upstream/upstreamtest"
+)
+
+var browser, session = [32]byte{1}, [32]byte{2}
+
+// journey is two connectors to one upstream, over a real database.
+type journey struct {
+	*federation.Federation
+	idp   *upstreamtest.IDP
+	store *store.Store
+	at    time.Time
+}
+
+func newJourney(t *testing.T, change ...func(*federation.Connector)) *journey {
+	t.Helper()
+	j := &journey{idp: upstreamtest.New(t)}
+	j.at = j.idp.Now()
+	now := func() time.Time { return j.at }
+	j.store = storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: now})
+	calls, err := outbound.New(outbound.Options{AllowLoopback: true})
+	require.NoError(t, err)
+	connector := func(id string) federation.Connector {
+		up, err := oidc.New(oidc.Options{
+			Issuer: j.idp.URL, ClientID: upstreamtest.ClientID, ClientSecret: "s", RedirectURL: "https://keyway.example/login/callback/" + id,
+			HTTP: calls.HTTP(), Now: now,
+		})
+		require.NoError(t, err)
+		m, err := mapping.New(mapping.Options{Connector: id, Allow: `claims.email != "blocked@corp.example"`})
+		require.NoError(t, err)
+		return federation.Connector{ID: id, Name: strings.ToUpper(id), Upstream: up, Mapper: m, Create: true}
+	}
+	corp := connector("corp")
+	corp.Domains = []string{"corp.example"}
+	for _, f := range change {
+		f(&corp)
+	}
+	j.Federation, err = federation.New(federation.Options{
+		Connectors: []federation.Connector{corp, connector("other")}, Storage: j.store, Links: j.store, Key: make([]byte, 32), Now: now,
+	})
+	require.NoError(t, err)
+	return j
+}
+
+// goes begins a trip, as the upstream sees it.
+func (j *journey) goes(t *testing.T, change ...func(*federation.Departure)) url.Values {
+	t.Helper()
+	d := federation.Departure{Trip: federation.Trip{Connector: "corp", Browser: browser, Interaction: "i1"}}
+	for _, f := range change {
+		f(&d)
+	}
+	to, err := j.Begin(t.Context(), d)
+	require.NoError(t, err)
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	j.idp.Nonce = u.Query().Get("nonce")
+	return url.Values{"code": {"c"}, "state": {u.Query().Get("state")}}
+}
+
+func visitor() federation.Visitor { return federation.Visitor{Browser: browser, Session: session} }
+
+func (j *journey) comes(t *testing.T, answer url.Values) (*federation.Arrival, error) {
+	t.Helper()
+	return j.Return(t.Context(), "corp", visitor(), answer)
+}
+
+func TestWhoComesForTheFirstTimeBecomesAUser(t *testing.T) {
+	j := newJourney(t)
+	first, err := j.comes(t, j.goes(t))
+	require.NoError(t, err)
+	require.True(t, first.Created)
+	require.Equal(t, "i1", first.Trip.Interaction)
+	u, err := j.store.FindUser(t.Context(), first.Subject)
+	require.NoError(t, err)
+	require.Equal(t, "alice@corp.example", u.Email)
+	require.Equal(t, "alice@corp.example", u.Username("default"))
+
+	second, err := j.comes(t, j.goes(t))
+	require.NoError(t, err)
+	require.Equal(t, first.Subject, second.Subject)
+	require.False(t, second.Created)
+	link, err := j.store.FindLink(t.Context(), j.idp.URL, "u1")
+	require.NoError(t, err)
+	require.Equal(t, "refresh-2", string(link.RefreshToken))
+}
+
+func TestAttack18ATripIsOneBrowsersAndOnce(t *testing.T) {
+	j := newJourney(t)
+	untrusted := func(name string, a *federation.Arrival, err error) {
+		t.Helper()
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), name)
+		require.True(t, a == nil || a.Subject == "", name)
+	}
+	a, err := j.comes(t, url.Values{"code": {"c"}})
+	untrusted("a callback without state", a, err)
+	a, err = j.comes(t, url.Values{"code": {"c"}, "state": {strings.Repeat("a", 200)}})
+	untrusted("a callback with an endless state", a, err)
+	a, err = j.comes(t, url.Values{"code": {"c"}, "state": {"chosen-by-somebody"}})
+	untrusted("a state that an attacker fixed", a, err)
+
+	answer := j.goes(t)
+	a, err = j.Return(t.Context(), "corp", federation.Visitor{Browser: [32]byte{9}}, answer)
+	untrusted("another browser's state (login CSRF)", a, err)
+
+	answer = j.goes(t)
+	_, err = j.comes(t, answer)
+	require.NoError(t, err)
+	a, err = j.comes(t, answer)
+	untrusted("a callback that comes twice", a, err)
+
+	answer = j.goes(t)
+	j.at = j.at.Add(16 * time.Minute)
+	a, err = j.comes(t, answer)
+	untrusted("a callback after its time", a, err)
+}
+
+func TestAttack16AnAnswerOfOneConnectorAtAnothersPath(t *testing.T) {
+	j := newJourney(t)
+	_, err := j.Return(t.Context(), "other", visitor(), j.goes(t))
+	require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+	_, err = j.Return(t.Context(), "nowhere", visitor(), j.goes(t))
+	require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+	require.Empty(t, j.idp.Asked["/token"], "no code is shown to anybody")
+}
+
+func TestManyCallbacksOfOneTrip(t *testing.T) {
+	j := newJourney(t)
+	answer := j.goes(t)
+	var all sync.WaitGroup
+	won := make([]bool, 50)
+	for i := range won {
+		all.Go(func() {
+			_, err := j.Return(t.Context(), "corp", visitor(), answer)
+			won[i] = err == nil
+		})
+	}
+	all.Wait()
+	n := 0
+	for _, w := range won {
+		if w {
+			n++
+		}
+	}
+	require.Equal(t, 1, n)
+}
+
+func TestAttack19AnAddressMakesNobodyTheSame(t *testing.T) {
+	j := newJourney(t)
+	saved, err := j.store.SaveRecords(t.Context(), []identity.Record{
+		{User: identity.User{Email: "alice@corp.example", EmailVerified: true, LoginNames: []identity.LoginName{{Directory: "default", Name: "alice"}}}},
+		{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "taken@corp.example"}}}},
+	})
+	require.NoError(t, err)
+	for _, verified := range []any{true, false, "true", nil} {
+		j.idp.Lie = func(c map[string]any) { c["email_verified"] = verified }
+		a, err := j.comes(t, j.goes(t))
+		require.NoError(t, err)
+		require.NotEqual(t, saved[0].Subject, a.Subject)
+	}
+	j.idp.Lie = func(c map[string]any) { c["sub"], c["email"] = "u2", "taken@corp.example" }
+	a, err := j.comes(t, j.goes(t))
+	require.Equal(t, upstream.Collision, upstream.KindOf(err))
+	require.Empty(t, a.Subject)
+	_, err = j.store.FindLink(t.Context(), j.idp.URL, "u2")
+	require.ErrorIs(t, err, identity.ErrNotFound, "nothing was made")
+}
+
+func TestWhoMayNotComeInIsNotMade(t *testing.T) {
+	j := newJourney(t, func(c *federation.Connector) { c.Create = false })
+	_, err := j.comes(t, j.goes(t))
+	require.Equal(t, upstream.Unknown, upstream.KindOf(err))
+	j = newJourney(t)
+	j.idp.Lie = func(c map[string]any) { c["email"] = "blocked@corp.example" }
+	_, err = j.comes(t, j.goes(t))
+	require.Equal(t, upstream.Refused, upstream.KindOf(err))
+	users, err := j.store.ListUsers(t.Context(), "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, users)
+}
+
+// CVE-2026-9087: linking needs proof of both sides, in one browser session.
+func TestCVE20269087LinkingIsBoundToTheSessionThatBeganIt(t *testing.T) {
+	j := newJourney(t)
+	saved, err := j.store.SaveRecords(t.Context(), []identity.Record{
+		{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "alice"}}}},
+		{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "mallory"}}}},
+	})
+	require.NoError(t, err)
+	linking := func(subject string) func(*federation.Departure) {
+		return func(d *federation.Departure) { d.Trip.Subject, d.Trip.Session = subject, session }
+	}
+	answer := j.goes(t, linking(saved[0].Subject))
+	_, err = j.Return(t.Context(), "corp", federation.Visitor{Browser: browser, Session: [32]byte{7}}, answer)
+	require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "another session in the same browser")
+
+	a, err := j.comes(t, j.goes(t, linking(saved[0].Subject)))
+	require.NoError(t, err)
+	require.Equal(t, saved[0].Subject, a.Subject)
+	_, err = j.comes(t, j.goes(t, linking(saved[1].Subject)))
+	require.Equal(t, upstream.Collision, upstream.KindOf(err), "they are linked elsewhere")
+	a, err = j.comes(t, j.goes(t))
+	require.NoError(t, err)
+	require.Equal(t, saved[0].Subject, a.Subject)
+}
+
+func TestWhereANameLeads(t *testing.T) {
+	j := newJourney(t, func(c *federation.Connector) { c.Hidden = true })
+	for name, id := range map[string]string{
+		"alice@corp.example": "corp", "Alice@CORP.example ": "corp", "a@b@corp.example": "corp",
+		"alice@sub.corp.example": "", "alice": "", "corp.example": "", "alice@corp.example@evil.example": "",
+	} {
+		got := ""
+		if c := j.ForName(name); c != nil {
+			got = c.ID
+		}
+		require.Equal(t, id, got, name)
+	}
+	require.Len(t, j.Offered(nil), 1, "a hidden one has no button")
+	require.Empty(t, j.Offered([]string{"corp"}))
+	require.Len(t, j.Offered([]string{"other"}), 1)
+	var none *federation.Federation
+	require.Nil(t, none.Find("corp"))
+	require.Nil(t, none.ForName("alice@corp.example"))
+	require.Empty(t, none.Offered(nil))
+}
+
+func TestConnectorsThatCannotBeToldApartAreRefused(t *testing.T) {
+	j := newJourney(t)
+	c := *j.Find("corp")
+	for name, all := range map[string][]federation.Connector{
+		"an id twice": {c, c}, "an id with a slash": {{ID: "a/b", Upstream: c.Upstream, Mapper: c.Mapper}},
+		"a domain twice": {c, {ID: "x", Upstream: c.Upstream, Mapper: c.Mapper, Domains: c.Domains}}, "no upstream": {{ID: "x", Mapper: c.Mapper}},
+	} {
+		_, err := federation.New(federation.Options{Connectors: all, Storage: j.store, Links: j.store, Key: make([]byte, 32), Now: time.Now})
+		require.Error(t, err, name)
+	}
+	_, err := j.Begin(t.Context(), federation.Departure{Trip: federation.Trip{Connector: "gone"}})
+	require.Equal(t, upstream.Refused, upstream.KindOf(err))
+}
