@@ -22,6 +22,7 @@ func (c *Config) advice() []rule {
 		{"secret", fewLetters(c.Secret), "looks guessable", "make one with: openssl rand -base64 48"},
 		{"passwords.argon2", c.Passwords.Argon2.weak(), "is weaker than OWASP advises", "write memory_kib: 19456, iterations: 2, or more of either"},
 		{"tokens.access_lifetime", c.Tokens.AccessLifetime > 24*time.Hour, "lets a stolen access token live for more than a day", "write 15m and let clients refresh"},
+		{"registration.mode", c.Registration.Mode == "open", "lets everybody register an app that asks your people for their consent", "write token, and invite with: keyway clients invite"},
 		{"outbound.allow_loopback", c.Outbound.AllowLoopback, "lets whoever registers a client make this machine call itself", "remove it outside of development"},
 	}
 	for i, p := range c.TrustedProxies {

@@ -22,6 +22,7 @@ type Config struct {
 	Passwords       Passwords      `yaml:"passwords" doc:"How passwords are hashed, and how many at a time."`
 	Lockout         Lockout        `yaml:"lockout" doc:"When guessing is stopped."`
 	Limits          Limits         `yaml:"limits" doc:"How long a slow client may take. Request bodies are always limited to 64 KiB."`
+	Registration    Registration   `yaml:"registration" doc:"Whether clients may register themselves (RFC 7591), and as what."`
 	Outbound        Outbound       `yaml:"outbound" doc:"What may be called of the URLs that clients and others name."`
 	JanitorInterval time.Duration  `yaml:"janitor_interval" default:"5m" min:"1s" doc:"How often expired rows are removed."`
 	EventRetention  time.Duration  `yaml:"event_retention" default:"2160h" min:"1h" doc:"How long audit events are kept."`

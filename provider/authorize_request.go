@@ -186,5 +186,8 @@ func (a *authorization) visit() pages.Visit {
 	if name == "" {
 		name = a.client.ID
 	}
-	return pages.Visit{Locales: a.Values.Get("ui_locales"), ClientName: name, RedirectURI: a.ReturnTo}
+	return pages.Visit{
+		Locales: a.Values.Get("ui_locales"), ClientName: name, RedirectURI: a.ReturnTo, Unvouched: a.client.Dynamic(),
+		Links: pages.LinksOf(a.client.ClientURI, a.client.PolicyURI, a.client.TermsURI),
+	}
 }

@@ -8,8 +8,13 @@ import (
 
 	"keyway/provider/client"
 	"keyway/provider/identity"
+	"keyway/provider/registration"
 	"keyway/provider/wire"
 )
+
+// pathRegister is the registration endpoint, and above those of the clients
+// that registered there.
+const pathRegister = "/oauth2/register"
 
 // clientCache keeps clients for seconds, so that a change on another replica
 // is seen soon and a request costs no read.
@@ -46,6 +51,21 @@ func (c *clientCache) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.clients, id)
+}
+
+// newRegistration returns nil where clients cannot register themselves.
+func (p *Provider) newRegistration() (*registration.Endpoint, error) {
+	o := p.options.Registration
+	if o.Storage == nil {
+		return nil, nil
+	}
+	o.URL, o.Outbound, o.PeerAddr, o.Now = p.url(pathRegister), p.options.Outbound, p.options.PeerAddr, p.options.Now
+	o.Delete = p.DeleteClient
+	o.Changed = func(id string) {
+		p.clients.drop(id)
+		p.reads.forget()
+	}
+	return registration.New(o)
 }
 
 // client returns [identity.ErrNotFound] where there is none, or a

@@ -29,6 +29,7 @@ type metadata struct {
 	Revocation                string   `json:"revocation_endpoint"`
 	EndSession                string   `json:"end_session_endpoint"`
 	DeviceAuthorization       string   `json:"device_authorization_endpoint"`
+	Registration              string   `json:"registration_endpoint,omitempty"`
 	Scopes                    []string `json:"scopes_supported"`
 	ResponseTypes             []string `json:"response_types_supported"`
 	ResponseModes             []string `json:"response_modes_supported"`
@@ -75,8 +76,13 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	for _, s := range scopes {
 		names = append(names, claims.StoredUnder(s)...)
 	}
+	register := ""
+	if p.registrar != nil {
+		register = p.url(pathRegister)
+	}
 	body, err := json.Marshal(metadata{
-		Issuer: p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
+		Registration: register,
+		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),

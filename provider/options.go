@@ -16,6 +16,7 @@ import (
 	"keyway/provider/keys"
 	"keyway/provider/outbound"
 	"keyway/provider/pages"
+	"keyway/provider/registration"
 	"keyway/provider/secret"
 )
 
@@ -68,6 +69,9 @@ type Options struct {
 	Certificates     *binding.Certificates // how clients show theirs; nil where they cannot
 	// Passwords lets people change theirs; nil where they cannot.
 	Passwords Passwords
+	// Registration lets clients register themselves; without storage, none can.
+	// What the provider knows itself need not be set in it.
+	Registration registration.Options
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

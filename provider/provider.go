@@ -18,6 +18,7 @@ import (
 	"keyway/provider/keyset"
 	"keyway/provider/logout"
 	"keyway/provider/pages"
+	"keyway/provider/registration"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
 )
@@ -33,6 +34,7 @@ type Provider struct {
 	clients     *clientCache
 	published   *keyset.Cache // the keys that clients publish; nil calls for none
 	metadata    wire.Document
+	registrar   *registration.Endpoint // nil: clients cannot register themselves
 	reads       reads
 	binder      *binding.Binder
 	origins     *cors.Origins
@@ -77,6 +79,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.notices, err = p.newDelivery(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.registrar, err = p.newRegistration(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.metadata, err = p.newMetadata(); err != nil {
@@ -149,6 +154,10 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathAccount+actionSignOut, p.page("account", p.accountAction(p.signOut)))
 	r.Any(base+pathAccount+actionSignOutAll, p.page("account", p.accountAction(p.signOutEverywhere)))
 	r.Any(base+pathAccount+actionPassword, p.page("account", p.accountAction(p.changePassword)))
+	if p.registrar != nil {
+		r.Any(base+pathRegister, p.handle("register", p.registrar.Register))
+		r.Any(base+pathRegister+"/:"+registration.Param, p.handle("registration", p.registrar.Manage))
+	}
 	p.options.Pages.Mount(r)
 }
 

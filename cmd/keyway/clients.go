@@ -16,11 +16,12 @@ import (
 
 func clientsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "clients", Short: "Add, list and delete OAuth clients",
+		Use: "clients", Short: "Add, list and delete OAuth clients, and invite others to register themselves",
 		Example: "  keyway clients add reports --grant client_credentials --scope reports.read\n  keyway clients list",
 	}
 	file := configFlag(c)
-	c.AddCommand(clientsAdd(file), clientsList(file), clientsDelete(file))
+	c.AddCommand(clientsAdd(file), clientsList(file), clientsShow(file), clientsDelete(file),
+		clientsInvite(file), clientsInvitations(file), clientsUninvite(file))
 	return c
 }
 

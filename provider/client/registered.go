@@ -29,9 +29,10 @@ type About struct {
 // Registration is what is kept of a client that registered itself. Its zero
 // value is for every other.
 type Registration struct {
-	IssuedAt        int64  `json:"client_id_issued_at,omitempty"`     // Unix seconds
-	AccessTokenHash string `json:"registration_token_hash,omitempty"` // by [secret.Hash]
-	Invitation      string `json:"invitation,omitempty"`              // the id of the one that it used; "" where none was needed
+	IssuedAt        int64    `json:"client_id_issued_at,omitempty"`     // Unix seconds
+	AccessTokenHash string   `json:"registration_token_hash,omitempty"` // by [secret.Hash]
+	Invitation      string   `json:"invitation,omitempty"`              // the id of the one that it used; "" where none was needed
+	Ceiling         []string `json:"registration_scopes,omitempty"`     // of that invitation; nil for the policy's
 }
 
 // Dynamic reports whether the client registered itself: the operator does not

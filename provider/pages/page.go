@@ -26,6 +26,25 @@ type Visit struct {
 	Locales     string // ui_locales: BCP 47 tags, the dearest first, separated by spaces (OpenID Connect Core 1.0, section 3.1.2.1)
 	ClientName  string // as it is shown: the client's name, or its id
 	RedirectURI string // where the browser goes at the end
+	Links       []Link // what the client says of itself
+	Unvouched   bool   // it registered itself: nobody here knows who it is
+}
+
+// Link leads to a page of a client's makers.
+type Link struct {
+	Kind string // "home", "policy" or "terms"
+	URL  string // http or https
+}
+
+// LinksOf are the links that are not empty.
+func LinksOf(home, policy, terms string) []Link {
+	var all []Link
+	for _, l := range []Link{{"home", home}, {"policy", policy}, {"terms", terms}} {
+		if l.URL != "" {
+			all = append(all, l)
+		}
+	}
+	return all
 }
 
 // Form is what a page posts back, beside what the person enters.

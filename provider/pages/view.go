@@ -145,7 +145,10 @@ func firstIn(agent string, marks []mark) string {
 // samplePages have every field filled, and one page each of what templates
 // decide on.
 func samplePages() []Page {
-	visit := Visit{ClientName: "Example", RedirectURI: "https://app.example/callback"}
+	visit := Visit{
+		ClientName: "Example", RedirectURI: "https://app.example/callback", Unvouched: true,
+		Links: LinksOf("https://app.example/", "https://app.example/policy", "https://app.example/terms"),
+	}
 	form := Form{Action: "/", CSRF: "csrf", Interaction: "interaction"}
 	user := User{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)

@@ -60,21 +60,27 @@ func Parse(body []byte) (*Request, error) {
 			return nil, refuse(name, "has the wrong type")
 		}
 	}
-	v := reflect.ValueOf(&r.Metadata).Elem()
-	for i := range v.NumField() {
-		name := memberName(v.Type().Field(i))
+	return r, r.set(given)
+}
+
+// set sets the fields whose members are given.
+func (m *Metadata) set(given map[string]json.RawMessage) error {
+	v := reflect.ValueOf(m).Elem()
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name := memberName(f)
 		raw, ok := given[name]
-		if !ok {
+		if !ok || f.Anonymous {
 			continue
 		}
-		if json.Unmarshal(raw, v.Field(i).Addr().Interface()) != nil {
-			return nil, refuse(name, "has the wrong type")
+		into := v.FieldByIndex(f.Index)
+		if json.Unmarshal(raw, into.Addr().Interface()) != nil {
+			return refuse(name, "has the wrong type")
 		}
-		if why := measure(v.Field(i).Interface()); why != "" {
-			return nil, refuse(name, why)
+		if why := measure(into.Interface()); why != "" {
+			return refuse(name, why)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func memberName(f reflect.StructField) string {

@@ -21,7 +21,11 @@ const everything = `{
 	"logo_uri": "https://app.example/logo.png", "policy_uri": "https://app.example/policy", "tos_uri": "https://app.example/terms",
 	"initiate_login_uri": "https://app.example/login", "software_id": "4NRB1", "software_version": "2.1", "subject_type": "public",
 	"sector_identifier_uri": "https://app.example/sector", "id_token_signed_response_alg": "ES256", "default_max_age": 3600,
-	"require_auth_time": true, "default_acr_values": ["urn:keyway:password"]
+	"tls_client_auth_subject_dn": "CN=app", "tls_client_auth_san_dns": "app.example", "tls_client_auth_san_uri": "https://app.example/",
+	"tls_client_auth_san_ip": "192.0.2.1", "tls_client_auth_san_email": "ops@app.example", "dpop_bound_access_tokens": true,
+	"tls_client_certificate_bound_access_tokens": true, "userinfo_signed_response_alg": "RS256", "introspection_signed_response_alg": "ES256",
+	"authorization_signed_response_alg": "ES256", "request_object_signing_alg": "EdDSA", "require_signed_request_object": true,
+	"require_pushed_authorization_requests": true, "require_auth_time": true, "default_acr_values": ["urn:keyway:password"]
 }`
 
 // parsed is a document that can be parsed.

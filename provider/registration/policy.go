@@ -8,8 +8,11 @@ import (
 	"strings"
 
 	"keyway/provider/assertion"
+	"keyway/provider/keys"
 	"keyway/provider/keyset"
+	"keyway/provider/pairwise"
 	"keyway/provider/redirect"
+	"keyway/provider/requestobject"
 )
 
 // The values that the code names.
@@ -21,9 +24,6 @@ const (
 	typeWeb    = "web"
 	typeNative = "native"
 
-	subjectPublic   = "public"
-	subjectPairwise = "pairwise"
-
 	methodBasic = "client_secret_basic"
 	methodJWT   = "private_key_jwt"
 	methodNone  = "none"
@@ -31,19 +31,42 @@ const (
 	scopeOffline = "offline_access"
 )
 
-// Policy is what the operator allows clients that register themselves.
+// Policy is what the operator allows clients that register themselves. Zero
+// values mean the defaults: what an app needs in which people sign in.
 type Policy struct {
 	GrantTypes       []string
 	AuthMethods      []string
 	Scopes           []string // the ceiling, and what a client gets that asks for none
 	ApplicationTypes []string // web, native
 	SubjectTypes     []string // public, pairwise
-	IDTokenAlgs      []string // what the provider signs with
+	SigningAlgs      []string // what the provider signs with
 	RedirectHosts    []string // of https redirect URIs, by name or as *.name; none: any
 	MaxClients       int      // that may be registered at a time
 
 	// Callable judges the URIs that the provider itself would call.
 	Callable func(uri string) error
+}
+
+// complete sets the defaults.
+func (p *Policy) complete() {
+	for _, d := range []struct {
+		list *[]string
+		def  []string
+	}{
+		{&p.GrantTypes, []string{grantCode, grantRefresh}},
+		{&p.AuthMethods, []string{methodBasic, "client_secret_post", methodJWT, methodNone}},
+		{&p.Scopes, []string{"openid", "profile", "email", scopeOffline}},
+		{&p.ApplicationTypes, []string{typeWeb, typeNative}},
+		{&p.SubjectTypes, pairwise.Types()},
+		{&p.SigningAlgs, keys.Algorithms()},
+	} {
+		if *d.list == nil {
+			*d.list = d.def
+		}
+	}
+	if p.MaxClients <= 0 {
+		p.MaxClients = 1000
+	}
 }
 
 // Judge says whether a client may be registered as it asks, and completes what
@@ -210,35 +233,37 @@ func (*Policy) judgeLinks(m *Metadata) error {
 // 1.0, section 8.1). What stands at sector_identifier_uri is for [CheckSector].
 func (p *Policy) judgeSubject(m *Metadata) error {
 	if m.SubjectType == "" {
-		m.SubjectType = subjectPublic
+		m.SubjectType = pairwise.Public
 	}
 	switch {
 	case !slices.Contains(p.SubjectTypes, m.SubjectType):
 		return refuse("subject_type", "is not supported")
 	case m.SectorURI != "" && p.callable(m.SectorURI) != nil:
 		return refuse("sector_identifier_uri", "must be a public https URL")
-	case m.SubjectType == subjectPairwise && m.SectorURI == "" && !oneHost(m.RedirectURIs):
-		return refuse("sector_identifier_uri", "is needed, for the redirect URIs have not one host")
+	case m.SubjectType == pairwise.Pairwise:
+		if _, err := pairwise.Sector(m.SectorURI, m.RedirectURIs); err != nil {
+			return refuse("sector_identifier_uri", "is needed, for the redirect URIs have not one host")
+		}
 	}
 	return nil
 }
 
-// oneHost reports whether all URIs have one and the same host.
-func oneHost(uris []string) bool {
-	host := ""
-	for _, uri := range uris {
-		u, err := url.Parse(uri)
-		if err != nil || u.Host == "" || host != "" && u.Host != host {
-			return false
-		}
-		host = u.Host
-	}
-	return host != ""
-}
-
 func (p *Policy) judgeTokens(m *Metadata) error {
-	if m.IDTokenAlg != "" && !slices.Contains(p.IDTokenAlgs, m.IDTokenAlg) {
-		return refuse("id_token_signed_response_alg", "must be one of "+strings.Join(p.IDTokenAlgs, ", "))
+	for _, signed := range []struct{ member, alg string }{
+		{"id_token_signed_response_alg", m.IDTokenAlg},
+		{"userinfo_signed_response_alg", m.UserinfoAlg},
+		{"introspection_signed_response_alg", m.IntrospectionAlg},
+		{"authorization_signed_response_alg", m.ResponseAlg},
+	} {
+		if signed.alg != "" && !slices.Contains(p.SigningAlgs, signed.alg) {
+			return refuse(signed.member, "must be one of "+strings.Join(p.SigningAlgs, ", "))
+		}
+	}
+	switch {
+	case m.RequestObjectAlg != "" && !slices.Contains(requestobject.Algorithms(), m.RequestObjectAlg):
+		return refuse("request_object_signing_alg", "must be one of "+strings.Join(requestobject.Algorithms(), ", "))
+	case (m.RequestObjectAlg != "" || m.RequireRequestObject) && m.JWKS == nil && m.JWKSURI == "":
+		return refuse("jwks", "request objects need jwks or jwks_uri")
 	}
 	return nil
 }

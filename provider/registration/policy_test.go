@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"keyway/provider/client"
 	"keyway/provider/registration"
 )
 
@@ -17,7 +18,7 @@ func policy() *registration.Policy {
 		GrantTypes:  []string{"authorization_code", "refresh_token", "client_credentials"},
 		AuthMethods: []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 		Scopes:      []string{"openid", "profile", "email", "offline_access"}, ApplicationTypes: []string{"web", "native"},
-		SubjectTypes: []string{"public", "pairwise"}, IDTokenAlgs: []string{"RS256", "ES256"},
+		SubjectTypes: []string{"public", "pairwise"}, SigningAlgs: []string{"RS256", "ES256"},
 		Callable: func(uri string) error {
 			if !strings.HasPrefix(uri, "https://") {
 				return errors.New("not https")
@@ -34,7 +35,7 @@ func TestJudgeCompletesWhatWasLeftOut(t *testing.T) {
 	require.NoError(t, policy().Judge(&r.Metadata, nil))
 	require.Empty(t, cmp.Diff(registration.Metadata{
 		RedirectURIs: []string{"https://app.example/cb"}, GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"},
-		ApplicationType: "web", AuthMethod: "client_secret_basic", Scope: "openid profile email", SubjectType: "public",
+		About: client.About{ApplicationType: "web"}, AuthMethod: "client_secret_basic", Scope: "openid profile email", SubjectType: "public",
 	}, r.Metadata))
 	r = parsed(t, `{"redirect_uris": ["https://app.example/cb"], "grant_types": ["refresh_token", "authorization_code"]}`)
 	require.NoError(t, policy().Judge(&r.Metadata, []string{"openid", "offline_access", "admin"}))
@@ -119,6 +120,9 @@ func TestJudgeRefuses(t *testing.T) {
 		{"another kind of subject", redirected(`"subject_type": "e-mail"`), meta, "subject_type: "},
 		{"a sector that cannot be called", redirected(`"sector_identifier_uri": "file:///etc/passwd"`), meta, "sector_identifier_uri: must be"},
 		{"unsigned ID tokens", redirected(`"id_token_signed_response_alg": "none"`), meta, "id_token_signed_response_alg: must be one of RS256, ES256"},
+		{"unsigned answers", redirected(`"authorization_signed_response_alg": "HS256"`), meta, "authorization_signed_response_alg: must be one of"},
+		{"unsigned request objects", redirected(`"request_object_signing_alg": "none", "jwks": ` + key), meta, "request_object_signing_alg: must be one of"},
+		{"request objects without keys", redirected(`"require_signed_request_object": true`), meta, "jwks: request objects need"},
 		{"a scope beyond the ceiling", redirected(`"scope": "openid admin"`), meta, "scope: one of them may not"},
 		{"a repeated scope", redirected(`"scope": "openid openid"`), meta, "scope: one of them is malformed"},
 	} {

@@ -51,8 +51,9 @@ func (s *Store) SaveClient(ctx context.Context, c *provider.Client) error {
 		return fmt.Errorf("client %s: %w", c.ID, err)
 	}
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		n, err := tx.exec(ctx, `INSERT INTO oauth_client (id, body) VALUES ($1, $2)
-			ON CONFLICT (id) DO UPDATE SET body = excluded.body WHERE oauth_client.body <> excluded.body`, c.ID, string(body))
+		n, err := tx.exec(ctx, `INSERT INTO oauth_client (id, body, source) VALUES ($1, $2, $3)
+			ON CONFLICT (id) DO UPDATE SET body = excluded.body, source = excluded.source WHERE oauth_client.body <> excluded.body`,
+			c.ID, string(body), c.Source)
 		if err != nil || n == 0 {
 			return err
 		}

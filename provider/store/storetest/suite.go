@@ -78,7 +78,7 @@ func (f *fixture) replica(t *testing.T) *store.Store {
 func Run(t *testing.T, newDSN func(testing.TB) string) {
 	for _, group := range [][]check{
 		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
-		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(),
+		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(), registrationChecks(),
 		linkChecks(),
 		appPasswordChecks(), logoutChecks(),
 		tripChecks(),
