@@ -119,7 +119,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 			wantError(t, send("x"), 401, "invalid_client")
 			wantError(t, send(strings.Repeat("a", 20_000)), 401, "invalid_client")
 		})
-		t.Run("of parallel replays of one jti one wins (CVE-2020-15222)", func(t *testing.T) {
+		t.Run("of parallel replays of one jti one wins (CVE-2020-15222, regression 17)", func(t *testing.T) {
 			assertion := assert(t, "ES256", ec, claims())
 			won := 0
 			for _, a := range parallel(20, func() answer { return send(assertion) }) {

@@ -33,7 +33,7 @@ func TestIntrospection(t *testing.T) {
 		require.Equal(t, []any{"pwd"}, a.body["amr"])
 		require.InDelta(t, w.clock.Now().Add(15*time.Minute).Unix(), a.body["exp"], 0)
 	})
-	t.Run("a refresh token shows its own exp", func(t *testing.T) {
+	t.Run("a refresh token shows its own exp (regression 9)", func(t *testing.T) {
 		a := ask("api", next)
 		require.Equal(t, true, a.body["active"])
 		require.InDelta(t, w.clock.Now().Add(30*24*time.Hour).Unix(), a.body["exp"], 0)
@@ -58,7 +58,7 @@ func TestIntrospection(t *testing.T) {
 			require.JSONEq(t, `{"active":false}`, a.raw)
 		})
 	}
-	t.Run("a public client, a stranger and a bearer token may not ask", func(t *testing.T) {
+	t.Run("a public client, a stranger and a bearer token may not ask (regression 9)", func(t *testing.T) {
 		wantError(t, ask("spa", access), 401, "invalid_client")
 		wantError(t, ask("", access), 401, "invalid_client")
 		r := httptest.NewRequest(http.MethodPost, "/tenant/oauth2/introspect", strings.NewReader("token="+access))
@@ -78,11 +78,11 @@ func TestRevocation(t *testing.T) {
 		}
 		refresh, _ := w.session(t, "app")
 		issued := w.refresh("app", refresh)
-		t.Run("a foreign client is told, and nothing ends", func(t *testing.T) {
+		t.Run("a foreign client is told, and nothing ends (regression 8)", func(t *testing.T) {
 			wantError(t, revoke("other", issued.str("access_token")), 400, "unauthorized_client")
 			require.Equal(t, true, w.introspect(issued.str("access_token")).body["active"])
 		})
-		t.Run("an unknown token is answered 200", func(t *testing.T) {
+		t.Run("an unknown token is answered 200 (regression 8)", func(t *testing.T) {
 			require.Equal(t, http.StatusOK, revoke("app", "nope").status)
 		})
 		t.Run("revoking one token ends the whole grant, twice without an error", func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestUserinfo(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+access)
 		wantError(t, w.do(r), 400, "invalid_request")
 	})
-	t.Run("a refresh token is refused at userinfo", func(t *testing.T) {
+	t.Run("a refresh token is refused at userinfo (regression 9)", func(t *testing.T) {
 		a := w.userinfo(issued.str("refresh_token"))
 		wantError(t, a, 401, "invalid_token")
 		require.Contains(t, a.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`)

@@ -38,7 +38,7 @@ func TestRefresh(t *testing.T) {
 			require.Equal(t, http.StatusOK, again.status, again.raw)
 			require.Equal(t, http.StatusUnauthorized, w.userinfo(a.str("access_token")).status, "the paired access token ends")
 		})
-		t.Run("a used refresh token presented by another client is rejected and the family untouched (CVE-2026-55672)", func(t *testing.T) {
+		t.Run("a used refresh token presented by another client is rejected and the family untouched (CVE-2026-55672, regression 4)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			next := w.refresh("app", token).str("refresh_token")
 			w.clock.add(time.Minute)
@@ -71,7 +71,7 @@ func TestRefresh(t *testing.T) {
 			require.Equal(t, false, w.introspect(last.str("access_token")).body["active"])
 			require.Equal(t, "refresh_token_reuse", w.token(t, token).Grant.RevokeReason)
 		})
-		t.Run("parallel refreshes inside the grace window agree on one successor (CVE-2026-1035)", func(t *testing.T) {
+		t.Run("parallel refreshes inside the grace window agree on one successor (CVE-2026-1035, regression 5)", func(t *testing.T) {
 			token, grant := w.session(t, "app")
 			got := parallel(3, func() answer { return w.refresh("app", token) })
 			for _, a := range got {
@@ -80,7 +80,7 @@ func TestRefresh(t *testing.T) {
 			}
 			require.Equal(t, grant, w.token(t, got[0].str("refresh_token")).Grant.ID)
 		})
-		t.Run("reuse outside the grace window revokes the family", func(t *testing.T) {
+		t.Run("reuse outside the grace window revokes the family (regression 5)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			a := w.refresh("app", token)
 			w.clock.add(10 * time.Second)
@@ -95,7 +95,7 @@ func TestRefresh(t *testing.T) {
 			wantError(t, w.refresh("app", token), 400, "invalid_grant")
 			require.Equal(t, false, w.introspect(a.str("access_token")).body["active"])
 		})
-		t.Run("a narrowed scope does not shrink the refresh token", func(t *testing.T) {
+		t.Run("a narrowed scope does not shrink the refresh token (regression 5)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			a := w.refresh("app", token, "scope", "read")
 			require.Equal(t, "read", a.str("scope"))
@@ -109,7 +109,7 @@ func TestRefresh(t *testing.T) {
 			wantError(t, w.refresh("app", token, "scope", "read write"), 400, "invalid_scope")
 			require.Equal(t, http.StatusOK, w.refresh("app", token).status)
 		})
-		t.Run("a chain ends at its greatest age", func(t *testing.T) {
+		t.Run("a chain ends at its greatest age (regression 5)", func(t *testing.T) {
 			token, _ := w.session(t, "app")
 			for range 3 {
 				w.clock.add(29 * 24 * time.Hour)
@@ -154,13 +154,13 @@ func testRefreshWithoutGrace(t *testing.T, w *world) {
 		require.Equal(t, 1, won)
 		require.False(t, w.token(t, token).Grant.RevokedAt.IsZero())
 	})
-	t.Run("a refresh whose ID token fails leaves the refresh token good", func(t *testing.T) {
+	t.Run("a refresh whose ID token fails leaves the refresh token good (regression 3)", func(t *testing.T) {
 		token, _ := w.sessionOf(t, "app", &provider.Session{ClientID: "app"}) // no subject: no ID token can be made
 		wantError(t, w.refresh("app", token), 500, "server_error")
 		require.False(t, w.token(t, token).Token.Used)
 		require.Equal(t, http.StatusOK, w.refresh("app", token, "scope", "read").status)
 	})
-	t.Run("revocation racing rotation leaves no token alive", func(t *testing.T) {
+	t.Run("revocation racing rotation leaves no token alive (regression 6)", func(t *testing.T) {
 		for range 10 {
 			token, grant := w.session(t, "app")
 			got := make(chan answer, 1)

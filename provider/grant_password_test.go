@@ -36,7 +36,7 @@ func TestGrantPassword(t *testing.T) {
 			require.Equal(t, "urn:keyway:legacy:faveo", a.str("acr"))
 			require.Equal(t, "openid profile email", a.str("scope"))
 		})
-		t.Run("a refresh token is made only with policy", func(t *testing.T) {
+		t.Run("a refresh token is made only with policy (regression 12)", func(t *testing.T) {
 			g, err := w.GrantPassword(t.Context(), login())
 			require.NoError(t, err)
 			require.Equal(t, g.ExpiresAt, w.token(t, g.AccessToken).Grant.ExpiresAt)
@@ -155,7 +155,7 @@ func TestParity(t *testing.T) {
 	inside.ID, inside.AuthMethod, inside.SecretHashes = "inside", provider.AuthAdapter, nil
 	require.NoError(t, w.SaveClient(t.Context(), &inside))
 
-	t.Run("the token endpoint and GrantPassword produce equal grants", func(t *testing.T) {
+	t.Run("the token endpoint and GrantPassword produce equal grants (regression 18)", func(t *testing.T) {
 		a := w.post("/oauth2/token", "parity", url.Values{
 			"grant_type": {"password"}, "username": {"alice"}, "password": {password}, "client_id": {"parity"},
 		})
@@ -172,7 +172,7 @@ func TestParity(t *testing.T) {
 		require.Empty(t, cmp.Diff(over, within, ignore))
 		require.JSONEq(t, strings.ReplaceAll(string(over.Grant.Session), "parity", "inside"), string(within.Grant.Session))
 	})
-	t.Run("the ID token of a password grant has sub, auth_time, amr and at_hash", func(t *testing.T) {
+	t.Run("the ID token of a password grant has sub, auth_time, amr and at_hash (regression 12)", func(t *testing.T) {
 		a := w.post("/oauth2/token", "parity", url.Values{
 			"grant_type": {"password"}, "username": {"alice"}, "password": {password}, "client_id": {"parity"},
 		})

@@ -40,7 +40,7 @@ func outage(t *testing.T, w *world, access, refresh string) {
 		"an unknown client at revoke":  func() answer { return w.post("/oauth2/revoke", "spa", token) },
 		"an unknown token at userinfo": func() answer { return w.userinfo("nope") },
 	} {
-		t.Run(name+" says 503", func(t *testing.T) { wantOutage(t, ask()) })
+		t.Run(name+" says 503 (regression 7)", func(t *testing.T) { wantOutage(t, ask()) })
 	}
 	t.Run("a person is shown a page that says 503", func(t *testing.T) {
 		b := w.newBrowser()
@@ -94,7 +94,7 @@ func TestStorageDown(t *testing.T) {
 	})
 }
 
-// TestColdStart is for the race detector: the first requests come at once.
+// TestColdStart is regression 15, for the race detector: the first requests come at once.
 func TestColdStart(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	sessions := make(chan string, 8) // each refresh its own

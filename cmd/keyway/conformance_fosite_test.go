@@ -33,7 +33,7 @@ func fositeRows(t *testing.T, s *site) {
 			v.told(v.get(s.ask("native", "redirect_uri", "http://"+user+"127.0.0.1:7777/callback")))
 		}
 	})
-	s.row(t, "fosite 5: WWW-Authenticate on 401, and a client_id that contradicts the header", func(v *visitor) {
+	s.row(t, "fosite 5 (regression 14): WWW-Authenticate on 401, and a client_id that contradicts the header", func(v *visitor) {
 		grant := url.Values{"grant_type": {"client_credentials"}}
 		name, wrong := basicOf("machine", "wrong")
 		a := v.send(http.MethodPost, "/oauth2/token", grant, name, wrong)
@@ -70,7 +70,7 @@ func fositeRows(t *testing.T, s *site) {
 		require.NotContains(v, a.header.Get("WWW-Authenticate"), "error", "nothing was wrong with what was not sent")
 		require.Empty(v, a.body)
 	})
-	s.row(t, "fosite 10: unknown or password grant is unsupported_grant_type", func(v *visitor) {
+	s.row(t, "fosite 10 (regression 14): unknown or password grant is unsupported_grant_type", func(v *visitor) {
 		for _, grant := range []string{"password", "nonsense", "implicit", "urn:ietf:params:oauth:grant-type:nonsense"} {
 			v.as("machine", "/oauth2/token", url.Values{"grant_type": {grant}, "username": {"alice"}, "password": {sitePassword}}).
 				fails(v.T, http.StatusBadRequest, "unsupported_grant_type")
@@ -110,7 +110,7 @@ func fositeRows(t *testing.T, s *site) {
 
 // doubledRows send every parameter twice, with the same and with another value.
 func doubledRows(t *testing.T, s *site) {
-	s.row(t, "fosite 7: every parameter doubled at the authorization endpoint", func(v *visitor) {
+	s.row(t, "fosite 7 (regression 14): every parameter doubled at the authorization endpoint", func(v *visitor) {
 		v.tokens("web")
 		asked, err := url.Parse(s.ask("web", "prompt", "login", "max_age", "5", "ui_locales", "de", "claims", "{}", "login_hint", "x", "acr_values", "1", "display", "page", "id_token_hint", "x", "request", "x", "extra", "x"))
 		require.NoError(v, err)
@@ -125,7 +125,7 @@ func doubledRows(t *testing.T, s *site) {
 			}
 		}
 	})
-	s.row(t, "fosite 7: every parameter doubled at the other endpoints", func(v *visitor) {
+	s.row(t, "fosite 7 (regression 14): every parameter doubled at the other endpoints", func(v *visitor) {
 		code := v.code("second")
 		forms := map[string]url.Values{
 			"/oauth2/token":      {"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {siteVerifier}, "redirect_uri": {siteReturns["second"]}, "scope": {"openid"}, "resource": {"https://api.example.com"}, "x": {"y"}},
@@ -149,7 +149,7 @@ func doubledRows(t *testing.T, s *site) {
 		}
 		require.Equal(v, http.StatusOK, v.redeem("second", code).status, "none of that spent the code")
 	})
-	s.row(t, "fosite 7: every parameter doubled at the end-session endpoint", func(v *visitor) {
+	s.row(t, "fosite 7 (regression 14): every parameter doubled at the end-session endpoint", func(v *visitor) {
 		hint := v.tokens("web").text("id_token")
 		good := url.Values{"id_token_hint": {hint}, "client_id": {"web"}, "post_logout_redirect_uri": {webBye}, "state": {"s"}, "ui_locales": {"de"}}
 		for name := range good {

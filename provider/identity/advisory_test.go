@@ -38,7 +38,7 @@ func TestCVE202524806And202647203OneCounterForEachPerson(t *testing.T) {
 
 // Keycloak #12298: who had no account was told so sooner. What a hash costs is
 // tested in TestEveryFailureCostsTheSame.
-func TestKeycloak12298AnUnknownNameCostsAHash(t *testing.T) {
+func TestKeycloak12298And48888AnUnknownNameCostsAHash(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.user(t, identity.StatusActive, plain("right"), "alice")
