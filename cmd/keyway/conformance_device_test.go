@@ -3,10 +3,13 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"keyway/provider"
 )
 
 // beginsDevice asks for codes, as a device does.
@@ -52,7 +55,13 @@ func deviceAttacks(t *testing.T, s *site) {
 		v.polls("native", begun).fails(v.T, http.StatusBadRequest, "unauthorized_client")
 		a := v.as("machine", "/oauth2/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {begun.text("device_code")}})
 		a.fails(v.T, http.StatusBadRequest, "unauthorized_client")
+		s.alter(v.T, "second", func(c *provider.Client) {
+			c.GrantTypes = append(slices.Clone(c.GrantTypes), "urn:ietf:params:oauth:grant-type:device_code")
+		})
+		v.as("second", "/oauth2/token", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {begun.text("device_code")}}).
+			fails(v.T, http.StatusBadRequest, "invalid_grant")
 		require.Equal(v, http.StatusOK, v.polls("tv", begun).status)
+		v.polls("tv", begun).fails(v.T, http.StatusBadRequest, "invalid_grant")
 	})
 	s.row(t, "attack 9: guess user codes fast: limited", func(v *visitor) {
 		begun, page := v.beginsDevice(), v.opensDevice("/device")
@@ -76,5 +85,16 @@ func deviceAttacks(t *testing.T, s *site) {
 		v.polls("tv", begun).fails(v.T, http.StatusBadRequest, "authorization_pending")
 		require.True(v, v.submit(page, "decision", "deny").has("device-denied"))
 		v.polls("tv", begun).fails(v.T, http.StatusBadRequest, "access_denied")
+	})
+	s.row(t, "attack 15: another site's form, or another browser's, lets no device in", func(v *visitor) {
+		begun := v.beginsDevice()
+		page := v.typesCode(begun)
+		v.told(v.submit(page, "csrf", "x", "decision", "allow"))
+		v.told(v.submit(page, "csrf", "", "decision", "allow"))
+		thief := s.visitor(v.T)
+		action, values := page.form(v.T)
+		values.Set("decision", "allow")
+		thief.told(thief.send(http.MethodPost, action, values))
+		v.polls("tv", begun).fails(v.T, http.StatusBadRequest, "authorization_pending")
 	})
 }

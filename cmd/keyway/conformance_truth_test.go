@@ -38,7 +38,7 @@ func truthRows(t *testing.T, s *site) {
 	for name, x := range known {
 		present, _ := listed[name].([]any)
 		for _, item := range x.others {
-			if slices.Contains(present, any(item)) || listed[name] == item || listed[name] == (item == "true") {
+			if slices.Contains(present, any(item)) || listed[name] == s.URL+item || listed[name] == (item == "true") {
 				continue
 			}
 			s.row(t, "discovery is true: "+name+" not "+item, func(v *visitor) { x.refuses(v, item) })

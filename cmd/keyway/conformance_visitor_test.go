@@ -118,7 +118,9 @@ func (v *visitor) follow(a seen) seen {
 
 var (
 	siteForm  = regexp.MustCompile(`(?s)<form[^>]* action="([^"]*)".*?</form>`)
-	siteInput = regexp.MustCompile(`<input[^>]*? name="([^"]*)"[^>]*?(?: value="([^"]*)")?[^>]*>`)
+	siteInput = regexp.MustCompile(`<input[^>]*>`)
+	siteName  = regexp.MustCompile(` name="([^"]*)"`)
+	siteValue = regexp.MustCompile(` value="([^"]*)"`)
 )
 
 // form is the first form of a page as it would be sent untouched.
@@ -127,8 +129,11 @@ func (a seen) form(t *testing.T) (action string, values url.Values) {
 	found := siteForm.FindStringSubmatch(a.body)
 	require.NotNil(t, found, "no form: %d %s", a.status, a.body)
 	values = url.Values{}
-	for _, f := range siteInput.FindAllStringSubmatch(found[0], -1) {
-		values.Set(html.UnescapeString(f[1]), html.UnescapeString(f[2]))
+	for _, field := range siteInput.FindAllString(found[0], -1) {
+		if name := siteName.FindStringSubmatch(field); name != nil {
+			value := append(siteValue.FindStringSubmatch(field), "", "")[1]
+			values.Set(html.UnescapeString(name[1]), html.UnescapeString(value))
+		}
 	}
 	return html.UnescapeString(found[1]), values
 }
