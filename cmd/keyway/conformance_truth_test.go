@@ -22,7 +22,7 @@ type truth struct {
 // fails.
 func truthRows(t *testing.T, s *site) {
 	known := map[string]truth{}
-	for _, part := range []map[string]truth{endpointTruths(), requestTruths(), clientTruths(), answerTruths(), boundTruths()} {
+	for _, part := range []map[string]truth{endpointTruths(), requestTruths(), clientTruths(), answerTruths(), boundTruths(), channelTruths()} {
 		for name, x := range part {
 			known[name] = x
 		}
