@@ -198,7 +198,7 @@ func (p *Provider) endSessions(c *gin.Context, s *BrowserSession, q SessionQuery
 		}
 		client, err := p.liveClient(c.Request.Context(), l.ClientID)
 		if err == nil && client.FrontchannelLogoutURI != "" {
-			frames = append(frames, logout.FrameURI(client.FrontchannelLogoutURI, p.options.Issuer, s.ID))
+			frames = append(frames, logout.FrameURI(client.FrontchannelLogoutURI, p.options.Issuer, p.subjectFor(client, s.ID)))
 		}
 	}
 	slices.Sort(frames)

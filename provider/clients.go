@@ -126,7 +126,8 @@ func (p *Provider) clientOrigins(ctx context.Context) ([]string, error) {
 	return origins, err
 }
 
-// subjectFor is by what a client knows a person.
+// subjectFor is by what a client knows a person; and a browser session, whose sid
+// would tell two clients as well that they know the same one.
 func (p *Provider) subjectFor(c *fositeClient, subject string) string {
 	return p.tokens.subjects.Of(c.Sector(), subject)
 }

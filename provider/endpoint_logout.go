@@ -194,15 +194,15 @@ func (p *Provider) newDelivery() (*logout.Delivery, error) {
 
 // notify is how a client is told of a sign-out; nil where it does not want to
 // be told any more.
-func (p *Provider) notify(ctx context.Context, id, subject string) (*logout.Addressee, error) {
-	c, err := p.liveClient(ctx, id)
+func (p *Provider) notify(ctx context.Context, n *logout.Notice) (*logout.Addressee, error) {
+	c, err := p.liveClient(ctx, n.ClientID)
 	if errors.Is(err, identity.ErrNotFound) || err == nil && c.BackchannelLogoutURI == "" {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	to := &logout.Addressee{URI: c.BackchannelLogoutURI, Subject: p.subjectFor(c, subject), Alg: c.IDTokenAlg}
+	to := &logout.Addressee{URI: c.BackchannelLogoutURI, Subject: p.subjectFor(c, n.Subject), SID: p.subjectFor(c, n.SID), Alg: c.IDTokenAlg}
 	if to.Alg == "" {
 		to.Alg = keys.RS256
 	}

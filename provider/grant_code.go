@@ -239,6 +239,9 @@ func (t idTokens) GenerateIDToken(_ context.Context, lifetime time.Duration, r f
 	}
 	if c, ok := r.GetClient().(*fositeClient); ok {
 		about.Subject = t.provider.subjectFor(c, session.Subject)
+		if session.SID != "" {
+			about.Extra["sid"] = t.provider.subjectFor(c, session.SID)
+		}
 	}
 	about.IssuedAt, about.Audience = now, []string{r.GetClient().GetID()}
 	return t.provider.keys.Sign(session.idAlg, "JWT", about.ToMapClaims())

@@ -62,7 +62,12 @@ func TestAPairwiseClientNeverLearnsTheSubject(t *testing.T) {
 
 	require.Equal(t, subject, w.idToken(t, w.enter(t, b, "red-too"))["sub"], "one sector, one subject")
 	require.NotEqual(t, subject, w.idToken(t, w.enter(t, b, "blue"))["sub"])
-	require.Equal(t, w.alice, w.idToken(t, b.tokens(t, "web"))["sub"])
+	public := w.idToken(t, b.tokens(t, "web"))
+	require.Equal(t, w.alice, public["sub"])
+	sids := []any{public["sid"], w.idToken(t, w.enter(t, b, "red"))["sid"], w.idToken(t, w.enter(t, b, "blue"))["sid"]}
+	require.NotEqual(t, sids[0], sids[1], "the session does not tell what the subject hides")
+	require.NotEqual(t, sids[1], sids[2])
+	require.Equal(t, sids[1], w.idToken(t, refreshed)["sid"])
 }
 
 func TestPairwiseSubjectsAreUnderstood(t *testing.T) {

@@ -52,6 +52,7 @@ type Queue interface {
 type Addressee struct {
 	URI     string
 	Subject string // as the client knows the person
+	SID     string // as it knows the session; "" for every session of the subject
 	Alg     string // that it expects signatures by
 }
 
@@ -64,9 +65,9 @@ type Poster interface {
 type Options struct {
 	Issuer string
 	Queue  Queue
-	// Addressee says how a client is told of a subject; nil where it is not to be
+	// Addressee says how the client of a notice is told; nil where it is not to be
 	// told any more.
-	Addressee func(ctx context.Context, client, subject string) (*Addressee, error)
+	Addressee func(ctx context.Context, n *Notice) (*Addressee, error)
 	Sign      func(alg, typ string, claims map[string]any) (string, error)
 	Post      Poster
 	Now       func() time.Time
@@ -184,14 +185,14 @@ var errNobody = errors.New("the client is not to be told")
 // tell posts the logout token (OpenID Connect Back-Channel Logout 1.0, section
 // 2.5).
 func (d *Delivery) tell(ctx context.Context, n *Notice) error {
-	to, err := d.options.Addressee(ctx, n.ClientID, n.Subject)
+	to, err := d.options.Addressee(ctx, n)
 	if err != nil {
 		return err
 	}
 	if to == nil {
 		return errNobody
 	}
-	token, err := d.options.Sign(to.Alg, Type, Claims(d.options.Issuer, n.ClientID, to.Subject, n.SID, d.options.Now()))
+	token, err := d.options.Sign(to.Alg, Type, Claims(d.options.Issuer, n.ClientID, to.Subject, to.SID, d.options.Now()))
 	if err != nil {
 		return err
 	}
