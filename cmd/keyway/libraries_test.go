@@ -31,6 +31,7 @@ type library struct {
 	show    string                      // "/"
 	refresh func(g *guest, self string) // goes to "/refresh"
 	logout  string                      // "/logout"
+	hears   string                      // where it is told that somebody signed out elsewhere
 }
 
 // libraries are the stacks of docs/connect.md. Those that are tried by hand are
@@ -42,10 +43,14 @@ func libraries() []library {
 		{name: "openid-client", start: startNode("openid-client.mjs"), byHand: true},
 		{name: "oauth4webapi", start: startNode("oauth4webapi.mjs"), byHand: true},
 		{name: "spring", start: startSpring, byHand: true, login: "/oauth2/authorization/keyway"},
-		{
-			name: "apache", start: startApache, login: "/private/", show: "/callback?info=json", refresh: refreshByApache,
-			logout: "/callback?logout=",
-		},
+		apache(),
+	}
+}
+
+func apache() library {
+	return library{
+		name: "apache", start: startApache, login: "/private/", show: "/callback?info=json", refresh: refreshByApache,
+		logout: "/callback?logout=", hears: "/callback?logout=backchannel",
 	}
 }
 
@@ -128,6 +133,28 @@ func (l library) connects(t *testing.T, d *demo) {
 	g.sees("login-form") // nobody is signed in at Keyway either
 }
 
+// TestALibraryHearsOfASignOutElsewhere signs out at Keyway, and finds the site
+// behind Apache closed.
+func TestALibraryHearsOfASignOutElsewhere(t *testing.T) {
+	d := startDemo(t)
+	self := apache().serve(t, d)
+	g := newGuest(t)
+	g.goes(self + "/private/")
+	g.signsIn("alice", "correct-horse")
+	g.goes(self + "/private/")
+	require.Contains(t, g.page, "Only people who signed in see this")
+	g.goes(d.URL + "/oauth2/logout")
+	g.submits("decision", "logout")
+	for range 300 {
+		if g.goes(self + "/private/"); g.at.Host != strings.TrimPrefix(self, "http://") {
+			g.sees("login-form")
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("the site still lets them in: %s", g.page)
+}
+
 // serve registers the app and runs it until the test ends. It returns its URL.
 func (l library) serve(t *testing.T, d *demo) string {
 	t.Helper()
@@ -137,7 +164,7 @@ func (l library) serve(t *testing.T, d *demo) string {
 	require.NoError(t, err)
 	require.NoError(t, free.Close())
 	self := "http://127.0.0.1:" + port
-	secret := d.register(t, l.name, self)
+	secret := d.register(t, l, self)
 	cmd := l.start(t)
 	cmd.Env = append(os.Environ(), "ISSUER="+d.URL, "CLIENT_ID="+l.name, "CLIENT_SECRET="+secret, "PORT="+port)
 	var out bytes.Buffer
@@ -171,14 +198,20 @@ func (l library) serve(t *testing.T, d *demo) string {
 }
 
 // register adds a client to the running demo, as its operator would.
-func (d *demo) register(t *testing.T, id, self string) (secret string) {
+func (d *demo) register(t *testing.T, l library, self string) (secret string) {
 	t.Helper()
 	file := filepath.Join(d.Dir, "keyway.yaml")
 	text := "issuer: " + d.URL + "\ndatabase: " + filepath.Join(d.Dir, "keyway.db") + "\nsecret: file:" + filepath.Join(d.Dir, "secret") + "\n"
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	code, out, stderr := runKeyway(t, "clients", "add", id, "--config", file, "--name", id,
+	args := []string{
+		"clients", "add", l.name, "--config", file, "--name", l.name,
 		"--grant", "authorization_code,refresh_token", "--scope", "openid,profile,email,offline_access",
-		"--redirect-uri", self+"/callback", "--post-logout-redirect-uri", self+"/")
+		"--redirect-uri", self + "/callback", "--post-logout-redirect-uri", self + "/",
+	}
+	if l.hears != "" {
+		args = append(args, "--backchannel-logout-uri", self+l.hears)
+	}
+	code, out, stderr := runKeyway(t, args...)
 	require.Zero(t, code, stderr)
 	_, rest, _ := strings.Cut(out, "client_secret: ")
 	secret, _, _ = strings.Cut(rest, "\n")
