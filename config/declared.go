@@ -11,9 +11,9 @@ type Client struct {
 	Name                      string        `yaml:"name" doc:"What people are shown."`
 	AuthMethod                string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none" doc:"How it authenticates (RFC 7591, RFC 8705); none is a public client."`
 	Secret                    Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
-	JWKS                      string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt; with x5c, for self_signed_tls_client_auth."`
+	JWKS                      string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt and the jwt-bearer grant; with x5c, for self_signed_tls_client_auth."`
 	JWKSURI                   string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
-	GrantTypes                []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:device_code" doc:"The grants it may use."`
+	GrantTypes                []string      `yaml:"grant_types" required:"true" enum:"authorization_code refresh_token client_credentials urn:ietf:params:oauth:grant-type:device_code urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:grant-type:token-exchange" doc:"The grants it may use."`
 	Scopes                    []string      `yaml:"scopes" doc:"The scopes it may ask for."`
 	Audience                  []string      `yaml:"audience" doc:"The audiences it may ask for, and gets when it asks for none."`
 	RedirectURIs              []string      `yaml:"redirect_uris" doc:"Where authorization_code may return to, compared exactly; on loopback any port."`
@@ -46,6 +46,7 @@ type Client struct {
 	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
+	MayExchange               bool          `yaml:"may_exchange" default:"false" doc:"Whether it may exchange tokens, those of legacy systems too, for narrower ones of its own (RFC 8693)."`
 	Disabled                  bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`
 }
 

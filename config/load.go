@@ -112,6 +112,9 @@ func (c *Config) resolvePaths(w world) {
 	for i := range c.Clients {
 		paths = append(paths, &c.Clients[i].JWKS)
 	}
+	for i := range c.TrustedIssuers {
+		paths = append(paths, &c.TrustedIssuers[i].JWKS)
+	}
 	for _, p := range paths {
 		*p = w.below(*p)
 	}

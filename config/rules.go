@@ -44,7 +44,7 @@ func (c *Config) rules(w world) []rule {
 	rs = append(rs,
 		w.fileRule("tls.certificate", t.Certificate), w.fileRule("tls.key", t.Key), w.fileRule("users_file", c.UsersFile),
 		w.folderRule("templates_dir", c.TemplatesDir), w.folderRule("branding_dir", c.BrandingDir))
-	return append(append(rs, c.clientRules(w)...), c.systemRules()...)
+	return append(append(rs, c.clientRules(w)...), append(c.trustedRules(w), c.systemRules()...)...)
 }
 
 // minSecret is the size of the keys that are derived from the secret, in bytes.

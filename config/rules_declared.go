@@ -20,6 +20,9 @@ var (
 	hostName     = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 )
 
+// grantTypePrefix begins the names of the grants that extend OAuth 2.0.
+const grantTypePrefix = "urn:ietf:params:oauth:grant-type:"
+
 func (c *Config) clientRules(w world) []rule {
 	var rs []rule
 	seen := map[string]bool{}
@@ -41,17 +44,22 @@ func (x *Client) rules(at string) []rule {
 	code := slices.Contains(x.GrantTypes, "authorization_code")
 	own := slices.Contains(x.GrantTypes, "client_credentials")
 	device := slices.Contains(x.GrantTypes, "urn:ietf:params:oauth:grant-type:device_code")
+	bearer := slices.Contains(x.GrantTypes, grantTypePrefix+"jwt-bearer")
+	swap := slices.Contains(x.GrantTypes, grantTypePrefix+"token-exchange")
 	rs := []rule{
 		{at + "client_id", !clientID.MatchString(x.ClientID), "must be 1 to 200 visible ASCII characters without a colon", ""},
 		{at + "client_id", strings.HasPrefix(x.ClientID, "legacy-"), "begins with legacy-, which is kept for the clients of legacy systems", ""},
 		{at + "secret", shared && x.Secret.IsZero(), "is required for " + x.AuthMethod, "write secret: env:NAME, or auth_method: none for a public client"},
 		{at + "secret", !shared && !x.Secret.IsZero(), "is of no use for " + x.AuthMethod, "remove it, or choose client_secret_basic"},
 		{at + "jwks", signed && x.JWKS == "" && x.JWKSURI == "", "is required for " + x.AuthMethod, "name a file with its keys, or write jwks_uri"},
-		{at + "jwks", !signed && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, or choose private_key_jwt"},
+		{at + "jwks", !signed && !bearer && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, or choose private_key_jwt"},
 		{at + "jwks_uri", x.JWKS != "" && x.JWKSURI != "", "does not go with jwks", "keep one of them"},
 		{at + "grant_types", len(x.GrantTypes) == 0, "must not be empty", ""},
 		{at + "grant_types", public && own, "must not have client_credentials: a public client has no credentials", ""},
-		{at + "grant_types", !code && !own && !device && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code, client_credentials or urn:ietf:params:oauth:grant-type:device_code"},
+		{at + "grant_types", public && bearer, "must not have jwt-bearer: a public client has no credentials", ""},
+		{at + "grant_types", swap && !x.MayExchange, "has token-exchange, which is a right of its own", "write may_exchange: true"},
+		{at + "may_exchange", public && x.MayExchange, "is not for a public client", ""},
+		{at + "grant_types", !code && !own && !device && !bearer && !swap && len(x.GrantTypes) > 0, "has nothing that starts a grant", "add authorization_code, client_credentials or urn:ietf:params:oauth:grant-type:device_code"},
 		{at + "redirect_uris", code && len(x.RedirectURIs) == 0, "is required for authorization_code", ""},
 		{at + "redirect_uris", !code && len(x.RedirectURIs) > 0, "is of no use without authorization_code", ""},
 		{at + "skip_consent", !code && x.SkipConsent, "is of no use without authorization_code", ""},

@@ -38,4 +38,6 @@ const (
 	grantRefresh           = client.GrantRefresh
 	grantPassword          = client.GrantPassword
 	grantDevice            = client.GrantDevice
+	grantExchange          = client.GrantTokenExchange
+	grantBearer            = client.GrantJWTBearer
 )

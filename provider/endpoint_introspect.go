@@ -11,6 +11,7 @@ import (
 
 	"keyway/provider/binding"
 	"keyway/provider/details"
+	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/wire"
@@ -18,20 +19,21 @@ import (
 
 // introspection is an answer to an active token (RFC 7662, section 2.2).
 type introspection struct {
-	Active    bool         `json:"active"`
-	Scope     string       `json:"scope,omitempty"`
-	ClientID  string       `json:"client_id,omitempty"`
-	TokenType string       `json:"token_type,omitempty"` // of access tokens only
-	Expires   int64        `json:"exp,omitempty"`
-	IssuedAt  int64        `json:"iat,omitempty"`
-	Subject   string       `json:"sub,omitempty"`
-	Audience  []string     `json:"aud,omitempty"`
-	Issuer    string       `json:"iss,omitempty"`
-	AuthTime  int64        `json:"auth_time,omitempty"`
-	ACR       string       `json:"acr,omitempty"`
-	AMR       []string     `json:"amr,omitempty"`
-	Details   details.List `json:"authorization_details,omitempty"` // RFC 9396, section 9.2
-	Bound     *binding.Key `json:"cnf,omitempty"`                   // RFC 7800, section 3.1
+	Active    bool            `json:"active"`
+	Scope     string          `json:"scope,omitempty"`
+	ClientID  string          `json:"client_id,omitempty"`
+	TokenType string          `json:"token_type,omitempty"` // of access tokens only
+	Expires   int64           `json:"exp,omitempty"`
+	IssuedAt  int64           `json:"iat,omitempty"`
+	Subject   string          `json:"sub,omitempty"`
+	Audience  []string        `json:"aud,omitempty"`
+	Issuer    string          `json:"iss,omitempty"`
+	AuthTime  int64           `json:"auth_time,omitempty"`
+	ACR       string          `json:"acr,omitempty"`
+	AMR       []string        `json:"amr,omitempty"`
+	Details   details.List    `json:"authorization_details,omitempty"` // RFC 9396, section 9.2
+	Bound     *binding.Key    `json:"cnf,omitempty"`                   // RFC 7800, section 3.1
+	Act       *exchange.Actor `json:"act,omitempty"`                   // RFC 8693, section 4.1
 }
 
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
@@ -124,7 +126,7 @@ func (p *Provider) describe(caller *fositeClient, st *StoredToken) (*introspecti
 		Active: true, Scope: strings.Join(st.scopes(), " "), ClientID: st.Grant.ClientID,
 		Expires: st.Token.ExpiresAt.Unix(), IssuedAt: st.Token.IssuedAt.Unix(),
 		Subject: p.subjectFor(caller, st.Grant.Subject), Audience: st.Grant.Audience, Issuer: p.options.Issuer,
-		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Details: s.Details, Bound: s.Bound,
+		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Act: s.Act, Details: s.Details, Bound: s.Bound,
 	}
 	if st.Grant.Subject == "" {
 		a.Subject = st.Grant.ClientID

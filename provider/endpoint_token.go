@@ -20,11 +20,12 @@ type tokenResponse struct {
 	Scope        any    `json:"scope,omitempty"`
 	RefreshToken any    `json:"refresh_token,omitempty"`
 	IDToken      any    `json:"id_token,omitempty"`
+	IssuedType   any    `json:"issued_token_type,omitempty"`     // RFC 8693, section 2.2.1
 	Details      any    `json:"authorization_details,omitempty"` // RFC 9396, section 7
 }
 
 func grantTypes() []string {
-	return []string{grantCode, grantClientCredentials, grantRefresh, grantDevice}
+	return []string{grantCode, grantClientCredentials, grantRefresh, grantDevice, grantExchange, grantBearer}
 }
 
 // serveToken is the token endpoint (RFC 6749, section 3.2). The password
@@ -59,7 +60,7 @@ func (p *Provider) serveToken(c *gin.Context) error {
 	wire.WriteJSON(c, http.StatusOK, tokenResponse{
 		AccessToken: response.GetAccessToken(), TokenType: response.GetTokenType(), ExpiresIn: response.GetExtra("expires_in"),
 		Scope: nonEmpty(response.GetExtra("scope")), RefreshToken: response.GetExtra("refresh_token"), IDToken: response.GetExtra("id_token"),
-		Details: response.GetExtra("authorization_details"),
+		Details: response.GetExtra("authorization_details"), IssuedType: response.GetExtra("issued_token_type"),
 	})
 	return nil
 }

@@ -95,6 +95,6 @@ func (c *fositeClient) answerAlg() string {
 }
 
 // mayUse is exact where fosite ignores case.
-func (c *fositeClient) mayUse(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+func (c *fositeClient) mayUse(grantType string) bool { return c.MayUse(grantType) }
 
 func contains[S ~[]string](s S, v string) bool { return slices.Contains(s, v) }

@@ -12,8 +12,6 @@ import (
 	fositeopenid "github.com/ory/fosite/handler/openid"
 	fositepkce "github.com/ory/fosite/handler/pkce"
 	fositejwt "github.com/ory/fosite/token/jwt"
-
-	"keyway/provider/secret"
 )
 
 // noFetch refuses to fetch keys: clients register theirs by value.
@@ -74,6 +72,7 @@ func (p *Provider) compose() {
 		&deviceHandler{HandleHelper: access, provider: p},
 		&sessionIDToken{IDTokenHandleHelper: id, lifetime: o.Lifetimes.IDToken},
 		&refreshHandler{provider: p},
+		&exchangeHandler{HandleHelper: access, provider: p},
 		&fositeopenid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: id, Config: config},
 	}
 	p.fosite = fosite.NewOAuth2Provider(p.fositeStore, config)
@@ -140,6 +139,5 @@ func (h *sessionIDToken) PopulateTokenEndpointResponse(ctx context.Context, r fo
 	}
 	claims := s.IDTokenClaims()
 	claims.AccessTokenHash = h.GetAccessTokenHash(ctx, r, w)
-	claims.JTI = secret.ID()
 	return h.IssueExplicitIDToken(ctx, h.lifetime, r, w)
 }

@@ -25,6 +25,10 @@ type unit struct {
 	rebound   bool          // what the session is bound to is not what is stored
 	device    *StoredDevice // the device code that is redeemed
 	requestID string
+
+	origin     string      // of the new grant, where that is not its grant type
+	format     TokenFormat // of the access token; "" for the client's own
+	issuedType string      // RFC 8693, section 2.2.1
 }
 
 type unitKey struct{}
@@ -127,9 +131,12 @@ func (s *fositeStore) newGrant(u *unit, r fosite.Requester) error {
 	if err != nil {
 		return err
 	}
-	form := r.GetRequestForm()
+	origin := u.origin
+	if origin == "" {
+		origin = r.GetRequestForm().Get("grant_type")
+	}
 	g := &GrantRecord{
-		ID: r.GetID(), ClientID: r.GetClient().GetID(), Subject: session.Subject, Origin: form.Get("grant_type"),
+		ID: r.GetID(), ClientID: r.GetClient().GetID(), Subject: session.Subject, Origin: origin,
 		Scopes: r.GetGrantedScopes(), Audience: r.GetGrantedAudience(), Session: stored,
 		AuthTime: unixTime(session.AuthTime), CreatedAt: s.provider.options.Now(),
 		ExpiresAt: session.GetExpiresAt(fosite.AccessToken),

@@ -11,6 +11,7 @@ import (
 	fositepkce "github.com/ory/fosite/handler/pkce"
 
 	"keyway/provider/claims"
+	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
@@ -234,9 +235,7 @@ func (t idTokens) GenerateIDToken(_ context.Context, lifetime time.Duration, r f
 	if about.ExpiresAt.IsZero() {
 		about.ExpiresAt = now.Add(lifetime)
 	}
-	if about.JTI == "" {
-		about.JTI = secret.ID()
-	}
+	about.JTI = exchange.JTI(r.GetID(), secret.ID())
 	if c, ok := r.GetClient().(*fositeClient); ok {
 		about.Subject = t.provider.subjectFor(c, session.Subject)
 		if session.SID != "" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyway/provider/binding"
+	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/outbound"
@@ -72,6 +73,9 @@ type Options struct {
 	// Registration lets clients register themselves; without storage, none can.
 	// What the provider knows itself need not be set in it.
 	Registration registration.Options
+	// TrustedIssuers are those whose word on who a user is counts, in exchanges and
+	// as a grant.
+	TrustedIssuers []exchange.TrustedIssuer
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.

@@ -10,6 +10,7 @@ import (
 
 	"keyway/provider/claims"
 	"keyway/provider/details"
+	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/wire"
@@ -48,7 +49,7 @@ func (p *Provider) resumeSession(c *fositeClient, g *GrantRecord) (*Session, err
 func (p *Provider) applyPolicy(ar *fosite.AccessRequest, u *unit) {
 	client, ok := ar.Client.(*fositeClient)
 	session, ours := ar.Session.(*Session)
-	if !ok || !ours || u.stored != nil || u.code != nil || u.device != nil {
+	if !ok || !ours || u.stored != nil || u.code != nil || u.device != nil || u.origin != "" {
 		return
 	}
 	now := p.options.Now()
@@ -163,6 +164,8 @@ func (p *Provider) respond(ctx context.Context, ar fosite.AccessRequester, u *un
 	switch err := p.options.Storage.Issue(ctx, &u.issue); {
 	case errors.Is(err, identity.ErrConflict):
 		return nil, p.lostRotation(ctx, u)
+	case errors.Is(err, identity.ErrNotFound) && u.issue.Parent != "":
+		return nil, exchange.Refused("subject_token", err)
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, fosite.ErrInvalidGrant.WithWrap(err)
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 
 	"keyway/provider/binding"
 	"keyway/provider/cors"
+	"keyway/provider/exchange"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
 	"keyway/provider/logout"
@@ -32,7 +33,8 @@ type Provider struct {
 	keys        *keys.Ring
 	secrets     *secret.Comparer
 	clients     *clientCache
-	published   *keyset.Cache // the keys that clients publish; nil calls for none
+	published   *keyset.Cache // the keys that clients and trusted issuers publish; nil calls for none
+	statements  *exchange.Reader
 	metadata    wire.Document
 	registrar   *registration.Endpoint // nil: clients cannot register themselves
 	reads       reads
@@ -82,6 +84,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.registrar, err = p.newRegistration(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.statements, err = p.newStatements(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.metadata, err = p.newMetadata(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"keyway/provider/binding"
 	"keyway/provider/details"
+	"keyway/provider/exchange"
 	"keyway/provider/secret"
 )
 
@@ -37,6 +38,8 @@ type Session struct {
 	Requested int64          `json:"rat,omitempty"`    // Unix seconds
 	Claims    map[string]any `json:"claims,omitempty"` // further claims of its tokens; never a reserved one
 	SID       string         `json:"sid,omitempty"`    // of the browser session
+	// Act says who acts for the subject (RFC 8693, section 4.1); nil for nobody.
+	Act *exchange.Actor `json:"act,omitempty"`
 	// IDClaims and UserClaims are what the parameter claims named for the ID
 	// token and for userinfo (OpenID Connect Core 1.0, section 5.5).
 	IDClaims   []string `json:"id_claims,omitempty"`
@@ -172,6 +175,9 @@ func (s *Session) GetJWTClaims() fositejwt.JWTClaimsContainer {
 	}
 	if len(s.AMR) > 0 {
 		c.Extra["amr"] = s.AMR
+	}
+	if s.Act != nil {
+		c.Extra["act"] = s.Act
 	}
 	if len(s.Details) > 0 {
 		c.Extra["authorization_details"] = s.Details // RFC 9396, section 9.1

@@ -83,8 +83,11 @@ func (s *tokenStrategy) GenerateAccessToken(ctx context.Context, r fosite.Reques
 	format := client.AccessTokenFormat
 	u := unitFrom(ctx)
 	legacy := u != nil && u.password != nil
-	if legacy {
+	switch {
+	case legacy:
 		format = u.password.grant.Token.Format
+	case u != nil && u.format != "":
+		format = u.format
 	}
 	switch {
 	case format == FormatATJWT:

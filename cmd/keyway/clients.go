@@ -41,6 +41,7 @@ func clientsAdd(file *string) *cobra.Command {
 	f.StringSliceVar(&added.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where a logout may return to")
 	f.StringVar(&added.BackchannelLogoutURI, "backchannel-logout-uri", "", "where it is told that somebody is signed out")
 	f.BoolVar(&added.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
+	f.BoolVar(&added.MayExchange, "exchange", false, "it may exchange tokens for narrower ones of its own")
 	f.BoolVar(&added.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
 	public := f.Bool("public", false, "it cannot keep a secret: none is made")
 	jwt := f.Bool("jwt", false, "its access tokens are JWTs (RFC 9068) instead of opaque")

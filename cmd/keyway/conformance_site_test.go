@@ -82,7 +82,8 @@ clients:
      redirect_uris: ["https://es.example.com/callback"], id_token_alg: ES256, access_token_format: at+jwt, audience: ["https://api.example.com"]}
   - {client_id: native, auth_method: none, grant_types: [authorization_code, refresh_token], scopes: *all, skip_consent: true,
      redirect_uris: ["http://127.0.0.1/callback", "http://[::1]:8080/callback", "com.example.app:/callback"]}
-  - {client_id: machine, secret: "file:client", grant_types: [client_credentials], scopes: [openid, read], may_introspect: true, may_revoke_legacy: true}
+  - {client_id: machine, secret: "file:client", grant_types: [client_credentials, "urn:ietf:params:oauth:grant-type:jwt-bearer"], scopes: [openid, read], jwks: signer.json,
+     may_introspect: true, may_revoke_legacy: true, may_exchange: true}
   - {client_id: tv, name: "TV app", auth_method: none, grant_types: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token], scopes: *all}
   - {client_id: off, secret: "file:client", grant_types: [authorization_code], scopes: [openid], redirect_uris: ["https://off.example.com/callback"], disabled: true}
 `

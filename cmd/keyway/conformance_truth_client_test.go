@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"net/http"
 	"net/url"
@@ -107,6 +108,19 @@ func requireGrant(v *visitor, grant string) {
 		begun := v.beginsDevice()
 		require.True(v, v.submit(v.typesCode(begun), "decision", "allow").has("device-allowed"))
 		require.NotEmpty(v, v.polls("tv", begun).text("access_token"))
+	case "urn:ietf:params:oauth:grant-type:token-exchange":
+		a := v.as("machine", "/oauth2/token", url.Values{
+			"grant_type": {grant}, "subject_token": {v.tokens("second", "scope", "openid email").text("access_token")},
+			"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+		})
+		require.Equal(v, http.StatusOK, a.status, a.body)
+		require.Equal(v, "openid", a.text("scope"))
+	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+		now := time.Now().Unix()
+		a := v.as("machine", "/oauth2/token", url.Values{"grant_type": {grant}, "assertion": {v.site.sign(v.T, "JWT", map[string]any{
+			"iss": "machine", "sub": "machine", "aud": v.site.URL, "jti": rand.Text(), "iat": now, "exp": now + 60,
+		})}})
+		require.Equal(v, http.StatusOK, a.status, a.body)
 	default:
 		v.Fatalf("nobody knows how to ask for the grant %s", grant)
 	}

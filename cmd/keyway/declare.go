@@ -98,7 +98,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AccessTokenFormat: provider.TokenFormat(c.AccessTokenFormat),
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
 		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),
-		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
+		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, MayExchange: c.MayExchange, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
 	bindClient(out, &c)
 	out.JWKSURI, out.ClientURI, out.PolicyURI, out.TermsURI = c.JWKSURI, c.ClientURI, c.PolicyURI, c.TermsURI

@@ -133,9 +133,10 @@ func demoClients(issuer string) []config.Client {
 		spa.PostLogoutRedirectURIs = append(spa.PostLogoutRedirectURIs, "http://127.0.0.1:"+port+"/")
 	}
 	service.ClientID, service.Name, service.MayIntrospect = "demo-service", "Demo service", true
-	service.MayRevokeLegacy = true
+	service.MayRevokeLegacy, service.MayExchange = true, true
+	service.Audience = []string{"https://orders.demo.example"}
 	service.Secret = config.NewSecret("demo-service-secret-0b9e3c7a51d24f68")
-	service.GrantTypes, service.Scopes = []string{"client_credentials"}, []string{"demo.read", "demo.write"}
+	service.GrantTypes, service.Scopes = []string{"client_credentials"}, []string{"openid", "profile", "email", "demo.read", "demo.write"}
 	device.ClientID, device.Name, device.AuthMethod = "demo-device", "Demo device", "none"
 	device.GrantTypes, device.Scopes = []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}, people
 	return []config.Client{web, spa, service, device}

@@ -42,6 +42,15 @@ func demoCalls() []demoCall {
 // demoDevice begins the sign-in of a device.
 const demoDevice = "curl -s $U/oauth2/device -d client_id=demo-device -d scope='openid profile email offline_access'"
 
+// demoExchange exchanges the token of a Faveo login for one that is good for less.
+func demoExchange() string {
+	return "curl -s $U/oauth2/token -u demo-service:demo-service-secret-0b9e3c7a51d24f68 " +
+		"-d grant_type=urn:ietf:params:oauth:grant-type:token-exchange " +
+		"-d subject_token_type=urn:ietf:params:oauth:token-type:access_token " +
+		"-d scope=openid -d audience=https://orders.demo.example " +
+		`-d "subject_token=$(curl -s $U/api/v1/authenticate -d username=demoadmin -d password=demopass | sed 's/.*"token": *"\([^"]*\)".*/\1/')"`
+}
+
 // demoText is what the demo prints, with $U for its URL.
 func demoText() string {
 	text := "Keyway's demo listens on $U\nEvery user, password and secret here is public: keep it on this machine.\n\n" +
@@ -56,6 +65,7 @@ func demoText() string {
 		"A device without a keyboard asks for two codes, you let it in at $U/device, and it gets its tokens:\n\n" +
 		demoDevice + "\n" +
 		"curl -s $U/oauth2/token -d client_id=demo-device -d grant_type=urn:ietf:params:oauth:grant-type:device_code -d device_code=DEVICE_CODE\n\n" +
+		"A service exchanges it for a token that is good for less, here that of a Faveo login for one of demo-service:\n\n" + demoExchange() + "\n\n" +
 		"A new app, which signs in by OpenID Connect: $U/demo\nWhat each user sees of themselves: $U/account\n\n" +
 		"An app of your own (see docs/connect.md), with any OpenID Connect library:\n\n" +
 		"issuer $U, client id demo-web, secret demo-web-secret-6f1d8f0c2a9b4e7d, redirect URI http://127.0.0.1:8765/callback\n" +

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"os/exec"
@@ -61,6 +62,29 @@ func TestDemoPrintsCallsThatAreAnsweredAsDocumented(t *testing.T) {
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("the demo's answers differ (-want +got):\n%s", diff)
 	}
+}
+
+func TestDemoExchangesALegacyTokenForANarrowerOne(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		giveUp(t, "curl is not installed")
+	}
+	d := startDemo(t)
+	line := expandDemo(demoExchange(), d.URL)
+	require.Contains(t, d.Stdout.String(), line+"\n", "the call is printed")
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", line).Output()
+	require.NoError(t, err)
+	var answer map[string]any
+	require.NoError(t, json.Unmarshal(out, &answer), string(out))
+	require.Equal(t, "openid", answer["scope"], string(out))
+	require.Equal(t, "urn:ietf:params:oauth:token-type:access_token", answer["issued_token_type"])
+	line = expandDemo("curl -s $U/oauth2/introspect -u demo-service:demo-service-secret-0b9e3c7a51d24f68 -d token=", d.URL)
+	out, err = exec.CommandContext(t.Context(), "sh", "-c", line+answer["access_token"].(string)).Output()
+	require.NoError(t, err)
+	var told map[string]any
+	require.NoError(t, json.Unmarshal(out, &told), string(out))
+	require.Equal(t, true, told["active"])
+	require.Equal(t, []any{"https://orders.demo.example"}, told["aud"])
+	require.Equal(t, "urn:keyway:legacy:faveo", told["acr"], "it says where the person signed in")
 }
 
 // giveUp skips the test for want of a program, except where nothing may be

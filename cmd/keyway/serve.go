@@ -227,6 +227,10 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	trusted, err := trustedIssuers(p.cfg.TrustedIssuers)
+	if err != nil {
+		return nil, err
+	}
 	passwords, err := identity.NewPasswords(identity.PasswordsOptions{
 		Users: p.store, Storage: p.store, SignIn: signIn, Hasher: p.hasher, Directory: "default", Now: p.now,
 	})
@@ -238,7 +242,7 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
 		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords,
-		Registration: p.registration(),
+		Registration: p.registration(), TrustedIssuers: trusted,
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 			Code: t.CodeLifetime, Interaction: s.SignIn, SessionIdle: s.Idle, SessionMax: s.Max,

@@ -25,6 +25,9 @@ func (c *Client) Check() error {
 	if f := c.AccessTokenFormat; f != "" && f != FormatOpaque && f != FormatATJWT {
 		all = append(all, fmt.Errorf("access_token_format %q: must be %s or %s", f, FormatOpaque, FormatATJWT))
 	}
+	if c.MayExchange && (c.Public() || c.Internal()) {
+		all = append(all, errors.New("may_exchange needs a client that authenticates"))
+	}
 	all = append(all, c.checkRequests()...)
 	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg, c.UserinfoAlg, c.IntrospectionAlg} {
 		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
@@ -121,11 +124,13 @@ func (c *Client) checkGrants() []error {
 		switch {
 		case g == GrantPassword && !c.Internal():
 			all = append(all, errors.New("only the client of a legacy system may use the password grant"))
-		case g == GrantClientCredentials && (c.Public() || c.Internal()):
-			all = append(all, errors.New("client_credentials needs a client that authenticates"))
+		case (g == GrantClientCredentials || g == GrantJWTBearer) && (c.Public() || c.Internal()):
+			all = append(all, fmt.Errorf("%s needs a client that authenticates", g))
 		case g == GrantDevice && c.Internal():
 			all = append(all, errors.New("the client of a legacy system may not let devices in"))
-		case !slices.Contains([]string{GrantClientCredentials, GrantRefresh, GrantPassword, GrantCode, GrantDevice}, g):
+		case g == GrantTokenExchange && !c.MayExchange:
+			all = append(all, errors.New("the token-exchange grant needs may_exchange"))
+		case !slices.Contains([]string{GrantClientCredentials, GrantRefresh, GrantPassword, GrantCode, GrantDevice, GrantTokenExchange, GrantJWTBearer}, g):
 			all = append(all, fmt.Errorf("grant type %q is not known", g))
 		}
 	}

@@ -20,7 +20,9 @@ const (
 	GrantClientCredentials = "client_credentials"
 	GrantRefresh           = "refresh_token"
 	GrantPassword          = "password"
-	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code" // RFC 8628, section 3.4
+	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628, section 3.4
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // a name: RFC 8693, section 2.1
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523, section 2.1
 )
 
 // TokenFormat is how an access token looks.
@@ -114,7 +116,9 @@ type Client struct {
 	// MayRevokeLegacy lets it revoke the tokens of legacy systems, whose internal
 	// clients cannot authenticate to do so themselves.
 	MayRevokeLegacy bool `json:"may_revoke_legacy,omitempty"`
-	Disabled        bool `json:"disabled,omitempty"`
+	// MayExchange lets it exchange anybody's tokens for narrower ones of its own.
+	MayExchange bool `json:"may_exchange,omitempty"`
+	Disabled    bool `json:"disabled,omitempty"`
 
 	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
 	Source string `json:"source,omitempty"` // SourceConfig, SourceCLI, SourceDynamic
@@ -194,6 +198,15 @@ func (c *Client) Origins() []string {
 		origins = cors.Merge(origins, c.RedirectURIs...)
 	}
 	return origins
+}
+
+// MayUse reports whether c may use a grant type; token exchange is a right of
+// its own.
+func (c *Client) MayUse(grantType string) bool {
+	if grantType == GrantTokenExchange {
+		return c.MayExchange
+	}
+	return slices.Contains(c.GrantTypes, grantType)
 }
 
 // Public reports whether c cannot keep a secret (RFC 6749, section 2.1).

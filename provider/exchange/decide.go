@@ -15,6 +15,7 @@ type Party struct {
 	Scopes   []string
 	Audience []string // empty: for everybody
 	Expires  time.Time
+	AuthTime time.Time // of the user; zero for none
 	Act      *Actor
 	MayAct   map[string]any // the claim may_act; nil for none
 }

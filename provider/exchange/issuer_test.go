@@ -17,12 +17,15 @@ import (
 
 	"github.com/go-jose/go-jose/v3"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider/exchange"
 	"keyway/provider/identity"
+	"keyway/provider/store"
+	"keyway/provider/store/storetest"
 )
+
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 const corp = "https://corp.example"
 
@@ -38,8 +41,6 @@ func newSigner(t *testing.T) *signer {
 	require.NoError(t, err)
 	return &signer{key: k, public: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &k.PublicKey, KeyID: "k1", Algorithm: "ES256"}}}}
 }
-
-func (s *signer) keys(context.Context, string) (*jose.JSONWebKeySet, error) { return s.public, nil }
 
 // sign signs anything, under any header.
 func (s *signer) sign(t *testing.T, head map[string]any, said map[string]any) string {
@@ -76,22 +77,57 @@ func said(changes map[string]any) map[string]any {
 
 type all = map[string]any
 
-func newReader(t *testing.T, s *signer, change ...func(*exchange.TrustedIssuer)) *exchange.Reader {
+var errDown = errors.New("down")
+
+// world is a database with some users, and who asks it.
+type world struct {
+	exchange.ReaderOptions
+	store *store.Store
+	alice string // her subject
+}
+
+func newWorld(t *testing.T) *world {
 	t.Helper()
-	x := exchange.TrustedIssuer{Issuer: corp, Keys: s.keys, Directory: "staff", Scopes: []string{"read", "write"}}
+	w := &world{store: storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: func() time.Time { return noon }})}
+	gate, err := identity.NewGate(identity.GateOptions{Attempts: w.store, Now: func() time.Time { return noon }, Failures: 3})
+	require.NoError(t, err)
+	person := func(name string, status identity.Status) identity.Record {
+		return identity.Record{User: identity.User{Status: status, LoginNames: []identity.LoginName{{Directory: "staff", Name: name}}}}
+	}
+	done, err := w.store.SaveRecords(t.Context(), []identity.Record{
+		person("alice", identity.StatusActive), person("newbie", identity.StatusUnverified), person("gone", identity.StatusDisabled),
+	})
+	require.NoError(t, err)
+	w.alice = done[0].Subject
+	w.ReaderOptions = exchange.ReaderOptions{
+		Audience: []string{ours, ours + "/oauth2/token"}, Users: w.store, Gate: gate, Replays: w.store, Now: func() time.Time { return noon },
+	}
+	return w
+}
+
+// reader trusts corp, which is s.
+func (w *world) reader(t *testing.T, s *signer, change ...func(*exchange.TrustedIssuer)) *exchange.Reader {
+	t.Helper()
+	x := exchange.TrustedIssuer{Issuer: corp, JWKS: s.public, Directory: "staff", Scopes: []string{"read", "write"}}
 	for _, f := range change {
 		f(&x)
 	}
-	r, err := exchange.NewReader(exchange.ReaderOptions{
-		Issuers: []exchange.TrustedIssuer{x}, Audience: []string{ours, ours + "/oauth2/token"}, Now: func() time.Time { return noon },
-	})
+	o := w.ReaderOptions
+	o.Issuers = []exchange.TrustedIssuer{x}
+	o.Published = func(_ context.Context, uri, kid string) (*jose.JSONWebKeySet, error) {
+		if uri == corp+"/keys" && kid == "k1" {
+			return s.public, nil
+		}
+		return nil, errDown
+	}
+	r, err := exchange.NewReader(o)
 	require.NoError(t, err)
 	return r
 }
 
 func TestReader(t *testing.T) {
-	s, stranger := newSigner(t), newSigner(t)
-	r := newReader(t, s)
+	s, stranger, w := newSigner(t), newSigner(t), newWorld(t)
+	r := w.reader(t, s)
 	read := func(head, changes all) error {
 		_, err := r.Read(t.Context(), s.sign(t, head, said(changes)), caller)
 		return err
@@ -105,15 +141,22 @@ func TestReader(t *testing.T) {
 		require.True(t, r.Trusts(token))
 		got, err := r.Read(t.Context(), token, caller)
 		require.NoError(t, err)
-		want := &exchange.Statement{
-			Name: "alice", ID: "1", AuthTime: noon.Add(-3000 * time.Second), Expires: noon.Add(2 * time.Minute), Scopes: []string{"write"},
+		want := &exchange.Party{
+			Subject: w.alice, AuthTime: noon.Add(-3000 * time.Second), Expires: noon.Add(2 * time.Minute), Scopes: []string{"write"},
 			Act:    &exchange.Actor{Subject: "gw", Issuer: corp, Act: &exchange.Actor{Subject: "cron", Issuer: "https://x.example"}},
 			MayAct: all{"sub": caller},
 		}
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(exchange.Statement{}, "Issuer")); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
-		require.Equal(t, "staff", got.Issuer.Directory)
+	})
+	t.Run("whom the gate keeps out, and whom nobody knows, is refused", func(t *testing.T) {
+		for name, reason := range map[string]identity.Reason{
+			"newbie": identity.ReasonUnverified, "gone": identity.ReasonDisabled, "nobody": identity.ReasonUnknownUser,
+		} {
+			_, err := r.Read(t.Context(), s.sign(t, nil, said(all{"sub": name})), caller)
+			require.Equal(t, reason, identity.ReasonOf(err), name)
+		}
 	})
 	t.Run("a token without a scope is good for what its issuer is", func(t *testing.T) {
 		got, err := r.Read(t.Context(), s.sign(t, nil, said(nil)), caller)
@@ -193,34 +236,50 @@ func TestReader(t *testing.T) {
 			require.ErrorContains(t, err, "no registered key")
 		}
 	})
+	t.Run("keys may be published", func(t *testing.T) {
+		published := w.reader(t, s, func(x *exchange.TrustedIssuer) { x.JWKS, x.JWKSURI = nil, corp+"/keys" })
+		_, err := published.Read(t.Context(), s.sign(t, nil, said(nil)), caller)
+		require.NoError(t, err)
+	})
 	t.Run("keys that cannot be had are no judgement", func(t *testing.T) {
-		down := errors.New("down")
-		away := newReader(t, s, func(x *exchange.TrustedIssuer) {
-			x.Keys = func(context.Context, string) (*jose.JSONWebKeySet, error) { return nil, down }
+		away := w.reader(t, s, func(x *exchange.TrustedIssuer) {
+			x.JWKS, x.JWKSURI = nil, corp+"/down"
 		})
 		_, err := away.Read(t.Context(), s.sign(t, nil, said(nil)), caller)
-		require.ErrorIs(t, err, down)
+		require.ErrorIs(t, err, errDown)
 		require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
 	})
 }
 
 func TestReaderOfOneIssuer(t *testing.T) {
-	s := newSigner(t)
-	read := func(changes all, change func(*exchange.TrustedIssuer)) (*exchange.Statement, error) {
-		return newReader(t, s, change).Read(t.Context(), s.sign(t, nil, said(changes)), caller)
+	s, w := newSigner(t), newWorld(t)
+	read := func(changes all, change func(*exchange.TrustedIssuer)) (*exchange.Party, error) {
+		return w.reader(t, s, change).Read(t.Context(), s.sign(t, nil, said(changes)), caller)
 	}
 	t.Run("the claim that names the user can be another", func(t *testing.T) {
-		got, err := read(all{"upn": "bob"}, func(x *exchange.TrustedIssuer) { x.Claim = "upn" })
+		got, err := read(all{"upn": "ALICE", "sub": "1234"}, func(x *exchange.TrustedIssuer) { x.Claim = "upn" })
 		require.NoError(t, err)
-		require.Equal(t, "bob", got.Name)
+		require.Equal(t, w.alice, got.Subject)
+	})
+	t.Run("a login name is of its directory", func(t *testing.T) {
+		_, err := read(nil, func(x *exchange.TrustedIssuer) { x.Directory = "default" })
+		require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
+	})
+	t.Run("it can name subjects of ours", func(t *testing.T) {
+		subjects := func(x *exchange.TrustedIssuer) { x.Subjects, x.Directory = true, "" }
+		got, err := read(all{"sub": w.alice}, subjects)
+		require.NoError(t, err)
+		require.Equal(t, w.alice, got.Subject)
+		_, err = read(nil, subjects)
+		require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
 	})
 	t.Run("an e-mail address counts only where it is verified", func(t *testing.T) {
 		byEmail := func(x *exchange.TrustedIssuer) { x.Claim = "email" }
 		for _, verified := range []any{nil, false, "true", 1} {
-			_, err := read(all{"email": "alice@example.com", "email_verified": verified}, byEmail)
+			_, err := read(all{"email": "alice", "email_verified": verified}, byEmail)
 			require.ErrorContains(t, err, "not verified")
 		}
-		_, err := read(all{"email": "alice@example.com", "email_verified": true}, byEmail)
+		_, err := read(all{"email": "alice", "email_verified": true}, byEmail)
 		require.NoError(t, err)
 	})
 	t.Run("only its clients may present its tokens", func(t *testing.T) {
@@ -241,91 +300,30 @@ func TestReaderOfOneIssuer(t *testing.T) {
 		require.NoError(t, err)
 	})
 	for name, change := range map[string]func(*exchange.TrustedIssuer){
-		"one without keys":           func(x *exchange.TrustedIssuer) { x.Keys = nil },
-		"one that is ourselves":      func(x *exchange.TrustedIssuer) { x.Issuer = ours },
-		"one without a name":         func(x *exchange.TrustedIssuer) { x.Issuer = "" },
-		"one with shared secrets":    func(x *exchange.TrustedIssuer) { x.Algorithms = []string{"ES256", "HS256"} },
-		"one without any directory":  func(x *exchange.TrustedIssuer) { x.Directory = "" },
-		"one with an age below zero": func(x *exchange.TrustedIssuer) { x.MaxAge = -1 },
+		"one without keys":                 func(x *exchange.TrustedIssuer) { x.JWKS = nil },
+		"one whose keys cannot be fetched": func(x *exchange.TrustedIssuer) { x.JWKS, x.JWKSURI = nil, corp },
+		"one that is ourselves":            func(x *exchange.TrustedIssuer) { x.Issuer = ours },
+		"one without a name":               func(x *exchange.TrustedIssuer) { x.Issuer = "" },
+		"one with shared secrets":          func(x *exchange.TrustedIssuer) { x.Algorithms = []string{"ES256", "HS256"} },
+		"one without any directory":        func(x *exchange.TrustedIssuer) { x.Directory = "" },
+		"one with an age below zero":       func(x *exchange.TrustedIssuer) { x.MaxAge = -1 },
 	} {
 		t.Run(name+" is refused at the start", func(t *testing.T) {
-			x := exchange.TrustedIssuer{Issuer: corp, Keys: s.keys, Directory: "staff"}
+			x := exchange.TrustedIssuer{Issuer: corp, JWKS: s.public, Directory: "staff"}
+			o := w.ReaderOptions
 			change(&x)
-			_, err := exchange.NewReader(exchange.ReaderOptions{
-				Issuers: []exchange.TrustedIssuer{x}, Audience: []string{ours}, Now: func() time.Time { return noon },
-			})
+			o.Issuers = []exchange.TrustedIssuer{x}
+			_, err := exchange.NewReader(o)
 			require.Error(t, err)
 		})
 	}
 }
 
-func TestReadGrant(t *testing.T) {
-	s, client := newSigner(t), newSigner(t)
-	r := newReader(t, s)
-	self := func(changes all) all {
-		c := said(all{"iss": caller, "sub": caller})
-		maps.Copy(c, changes)
-		return c
-	}
-	t.Run("a client may speak for itself", func(t *testing.T) {
-		got, err := r.ReadGrant(t.Context(), client.sign(t, nil, self(nil)), caller, client.keys)
-		require.NoError(t, err)
-		require.Nil(t, got.Issuer)
-		require.Empty(t, got.Name)
-		require.Equal(t, "1", got.ID)
-	})
-	t.Run("a client may not speak for a user, nor for another client", func(t *testing.T) {
-		for _, changes := range []all{{"sub": "alice"}, {"iss": "other", "sub": "other"}, {"iss": "other"}} {
-			_, err := r.ReadGrant(t.Context(), client.sign(t, nil, self(changes)), caller, client.keys)
-			require.ErrorContains(t, err, "not trusted")
-		}
-		_, err := r.ReadGrant(t.Context(), client.sign(t, nil, self(nil)), caller, nil)
-		require.ErrorContains(t, err, "not trusted")
-	})
-	t.Run("a trusted issuer may speak for a user", func(t *testing.T) {
-		got, err := r.ReadGrant(t.Context(), s.sign(t, all{"typ": "JWT"}, said(all{"iat": nil})), caller, nil)
-		require.NoError(t, err)
-		require.Equal(t, "alice", got.Name)
-		require.Equal(t, noon, got.AuthTime)
-	})
-	for _, c := range []struct {
-		name    string
-		head    all
-		changes all
-		want    string
-	}{
-		{"a life of more than five minutes", nil, all{"exp": noon.Unix() + 361}, "too long"},
-		{"no jti", nil, all{"jti": nil}, "jti"},
-		{"an empty jti", nil, all{"jti": ""}, "jti"},
-		{"a list of audiences", nil, all{"aud": []any{ours}}, "one string"},
-		{"another's audience", nil, all{"aud": "https://other.example"}, "audience"},
-		{"a malformed iat", nil, all{"iat": "x"}, "iat"},
-		{"an access token", all{"typ": "at+jwt"}, nil, "type"},
-	} {
-		t.Run(c.name+" is refused", func(t *testing.T) {
-			_, err := r.ReadGrant(t.Context(), s.sign(t, c.head, said(c.changes)), caller, nil)
-			require.ErrorContains(t, err, c.want)
-			changes := all{"iss": caller, "sub": caller}
-			maps.Copy(changes, c.changes)
-			_, err = r.ReadGrant(t.Context(), client.sign(t, c.head, said(changes)), caller, client.keys)
-			require.ErrorContains(t, err, c.want)
-		})
-	}
-	t.Run("another's key is refused", func(t *testing.T) {
-		_, err := r.ReadGrant(t.Context(), s.sign(t, nil, self(nil)), caller, client.keys)
-		require.ErrorContains(t, err, "no registered key")
-	})
-	t.Run("what is not a token is refused", func(t *testing.T) {
-		_, err := r.ReadGrant(t.Context(), "a.b", caller, client.keys)
-		require.Error(t, err)
-	})
-}
-
 // Casdoor exchanged tokens without looking at their signature, issuer, expiry
 // and audience.
 func TestCVE20269097AndCVE20269094ForeignTokensAreVerifiedWholly(t *testing.T) {
-	s, stranger := newSigner(t), newSigner(t)
-	r := newReader(t, s)
+	s, stranger, w := newSigner(t), newSigner(t), newWorld(t)
+	r := w.reader(t, s)
 	for name, token := range map[string]string{
 		"signature": stranger.sign(t, nil, said(nil)),
 		"issuer":    s.sign(t, nil, said(all{"iss": "https://evil.example"})),
@@ -334,15 +332,15 @@ func TestCVE20269097AndCVE20269094ForeignTokensAreVerifiedWholly(t *testing.T) {
 	} {
 		_, err := r.Read(t.Context(), token, caller)
 		require.Error(t, err, name)
-		_, err = r.ReadGrant(t.Context(), token, caller, nil)
-		require.Error(t, err, name)
+		_, _, err = r.Grant(t.Context(), grantOf(token, nil))
+		wantCode(t, err, "invalid_grant")
 	}
 }
 
 // ZITADEL took JWTs of an upstream without aud and exp.
 func TestCVE202655669GHSAWxg7W2v3W38gAudAndExpMustBeThere(t *testing.T) {
 	s := newSigner(t)
-	r := newReader(t, s)
+	r := newWorld(t).reader(t, s)
 	for _, missing := range []string{"aud", "exp"} {
 		_, err := r.Read(t.Context(), s.sign(t, nil, said(all{missing: nil})), caller)
 		require.ErrorContains(t, err, missing[:3])
@@ -362,7 +360,7 @@ func TestRSAKeys(t *testing.T) {
 		require.NoError(t, err)
 		token, err := jws.CompactSerialize()
 		require.NoError(t, err)
-		r := newReader(t, &signer{public: set})
+		r := newWorld(t).reader(t, &signer{public: set})
 		_, err = r.Read(t.Context(), token, caller)
 		require.NoError(t, err, alg)
 	}
@@ -371,12 +369,24 @@ func TestRSAKeys(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NvcnAuZXhhbXBsZSJ9.AA")
 	f.Add("e30.e30.")
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	set := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &k.PublicKey}}}
+	none := struct {
+		exchange.Users
+		exchange.Gate
+		exchange.Replays
+	}{}
+	r, err := exchange.NewReader(exchange.ReaderOptions{
+		Issuers: []exchange.TrustedIssuer{{Issuer: corp, JWKS: set, Subjects: true}}, Audience: []string{ours},
+		Users: none, Gate: none, Replays: none, Now: func() time.Time { return noon },
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, token string) {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := newReader(t, &signer{public: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &k.PublicKey}}}})
 		if st, err := r.Read(t.Context(), token, caller); err == nil || st != nil {
 			t.Fatal("a token that nobody signed was read")
 		}

@@ -11,6 +11,18 @@ import (
 	"time"
 )
 
+// statement is what a trusted issuer says, or a client of itself.
+type statement struct {
+	issuer   *TrustedIssuer // nil: the client itself
+	name     string         // the login name or subject of a user
+	id       string         // the jti, "" for none
+	authTime time.Time      // auth_time, or else iat, or else now
+	expires  time.Time
+	scopes   []string
+	act      *Actor
+	mayAct   map[string]any
+}
+
 // members are the members of a JSON object, by their exact names: what reads
 // structs would take Iss for iss.
 type members map[string]any
@@ -77,8 +89,8 @@ func (m members) list(name string) []string {
 }
 
 // judge judges claims that the issuer has signed.
-func (x *TrustedIssuer) judge(said members, d demands, now time.Time) (*Statement, error) {
-	st := &Statement{Issuer: x, Name: said.text(x.Claim), ID: said.text("jti"), Scopes: x.Scopes}
+func (x *TrustedIssuer) judge(said members, d demands, now time.Time) (*statement, error) {
+	st := &statement{issuer: x, name: said.text(x.Claim), id: said.text("jti"), scopes: x.Scopes}
 	if err := x.judgeTimes(st, said, d, now); err != nil {
 		return nil, err
 	}
@@ -91,33 +103,33 @@ func (x *TrustedIssuer) judge(said members, d demands, now time.Time) (*Statemen
 		return nil, errors.New("the token is for another audience")
 	case d.one && !single:
 		return nil, errors.New("aud must be one string")
-	case said["jti"] != nil && !sane(st.ID), d.id && st.ID == "":
+	case said["jti"] != nil && !sane(st.id), d.id && st.id == "":
 		return nil, errors.New("the token needs a jti, of at most 255 bytes")
-	case !sane(st.Name):
+	case !sane(st.name):
 		return nil, errors.New("the token names no user")
 	case x.Claim == emailClaim && said[verifiedClaim] != true:
 		return nil, errors.New("the issuer has not verified the e-mail address")
 	case said["may_act"] != nil && may == nil:
 		return nil, errors.New("the claim may_act is malformed")
 	}
-	st.MayAct = may
+	st.mayAct = may
 	if _, there := said["scope"]; there {
-		st.Scopes = both(strings.Fields(said.text("scope")), x.Scopes)
+		st.scopes = both(strings.Fields(said.text("scope")), x.Scopes)
 	}
 	var err error
-	st.Act, err = parseActor(said["act"], x.Issuer)
+	st.act, err = parseActor(said["act"], x.Issuer)
 	return st, err
 }
 
 // judgeTimes has no leeway for the end: what is exchanged ends with the token.
-func (x *TrustedIssuer) judgeTimes(st *Statement, said members, d demands, now time.Time) error {
+func (x *TrustedIssuer) judgeTimes(st *statement, said members, d demands, now time.Time) error {
 	var ends bool
-	st.Expires, ends = said.time("exp")
+	st.expires, ends = said.time("exp")
 	issued, begins := said.time("iat")
 	switch {
-	case !ends || !now.Before(st.Expires):
+	case !ends || !now.Before(st.expires):
 		return errors.New("the token has expired, or has no exp")
-	case d.life > 0 && st.Expires.After(now.Add(d.life+leeway)):
+	case d.life > 0 && st.expires.After(now.Add(d.life+leeway)):
 		return errors.New("the token lives too long")
 	case !begins && (d.life == 0 || said["iat"] != nil): // a bounded life bounds the age
 		return errors.New("the token has no iat, or a malformed one")
@@ -129,10 +141,10 @@ func (x *TrustedIssuer) judgeTimes(st *Statement, said members, d demands, now t
 	if t, ok := said.time("nbf"); said["nbf"] != nil && (!ok || t.After(now.Add(leeway))) {
 		return errors.New("the token is not valid yet")
 	}
-	st.AuthTime = now
+	st.authTime = now
 	for _, name := range []string{"iat", "auth_time"} {
-		if t, ok := said.time(name); ok && t.Before(st.AuthTime) {
-			st.AuthTime = t
+		if t, ok := said.time(name); ok && t.Before(st.authTime) {
+			st.authTime = t
 		}
 	}
 	return nil

@@ -98,8 +98,8 @@ func (s *Store) RemoveAppPassword(ctx context.Context, subject, id string) error
 		if system == "" {
 			return identity.ErrNotFound
 		}
-		if _, err := tx.exec(ctx, `UPDATE oauth_grant SET revoked_at = $1, revoke_reason = 'app password removed'
-			WHERE revoked_at = 0 AND subject = $2 AND system = $3`, millis(s.now()), subject, system); err != nil {
+		r := &revocation{tx: tx, at: millis(s.now()), reason: "app password removed"}
+		if _, err := r.run(ctx, `subject = $3 AND system = $4`, subject, system); err != nil {
 			return err
 		}
 		return s.addEvent(ctx, tx, &identity.Event{Kind: "app_password_removed", Subject: subject, System: system})

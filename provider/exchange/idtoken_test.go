@@ -1,0 +1,52 @@
+package exchange_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"keyway/provider/exchange"
+)
+
+func TestReadIDToken(t *testing.T) {
+	read := func(changes all) (*exchange.IDToken, error) {
+		c := said(all{"iss": ours, "aud": caller, "jti": exchange.JTI("g-1", "x")})
+		for name, v := range changes {
+			c[name] = v
+		}
+		b, err := json.Marshal(c)
+		require.NoError(t, err)
+		return exchange.ReadIDToken(b, ours, caller, noon)
+	}
+	t.Run("it leads back to its grant", func(t *testing.T) {
+		for _, aud := range []any{caller, []any{caller}} {
+			got, err := read(all{"aud": aud})
+			require.NoError(t, err)
+			require.Equal(t, &exchange.IDToken{Grant: "g-1", Expires: noon.Add(2 * time.Minute)}, got)
+		}
+	})
+	for name, changes := range map[string]all{
+		"another issuer's":            {"iss": corp},
+		"another client's":            {"aud": "web"},
+		"one without an audience":     {"aud": nil},
+		"an expired one":              {"exp": noon.Unix()},
+		"one without an end":          {"exp": nil},
+		"one that names nobody":       {"sub": nil},
+		"one without a jti":           {"jti": nil},
+		"one whose jti has no grant":  {"jti": ".x"},
+		"one whose jti is of another": {"jti": "0123456789abcdef"},
+	} {
+		t.Run(name+" is refused", func(t *testing.T) {
+			_, err := read(changes)
+			require.Error(t, err)
+		})
+	}
+	t.Run("what is no JSON object is refused", func(t *testing.T) {
+		for _, b := range []string{"", "null", "[]", "{", "{}{}"} {
+			_, err := exchange.ReadIDToken([]byte(b), ours, caller, noon)
+			require.Error(t, err, b)
+		}
+	})
+}
