@@ -277,3 +277,70 @@ func onDatabases(t *testing.T, f func(t *testing.T, dsn string)) {
 	t.Run("SQLite", func(t *testing.T) { f(t, storetest.SQLite(t)) })
 	t.Run("PostgreSQL", func(t *testing.T) { f(t, storetest.Postgres(t)) })
 }
+
+// TestChangePassword is the account page's form, and what follows from it in both
+// worlds.
+func TestChangePassword(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.seedApps(t)
+		const fresh = "battery staple canary <&>"
+		b, other := w.newBrowser(), w.newBrowser()
+		mine, theirs := b.tokens(t, "web"), other.tokens(t, "native", "scope", "openid offline_access")
+		legacy, err := w.GrantPassword(t.Context(), login())
+		require.NoError(t, err)
+		change := func(current, fresh string, more ...string) answer {
+			_, values := fields(t, b.get(issuer+"/account"))
+			form := url.Values{"csrf": values["csrf"], "current": {current}, "new": {fresh}}
+			for _, name := range more {
+				form.Set(name, "1")
+			}
+			return b.post(issuer+"/account/password", form)
+		}
+		page := b.get(issuer + "/account")
+		require.Contains(t, page.raw, `id="password-form"`)
+		for name, x := range map[string][3]string{
+			"a wrong password":      {"wrong", fresh, "until now is wrong"},
+			"a common new password": {password, "Password1!", "would be guessed"},
+			"a short new password":  {password, "short", "8 characters or more"},
+			"the same password":     {password, password, "the one that you have"},
+			"the login name":        {password, "alice@example.com", "your own name"},
+		} {
+			a := change(x[0], x[1], "end_others")
+			require.Equal(t, http.StatusBadRequest, a.status, name)
+			require.Contains(t, a.raw, x[2], name)
+			require.Contains(t, a.raw, `role="alert"`, name)
+			require.NotContains(t, a.raw, "canary", name)
+		}
+		require.Equal(t, http.StatusOK, w.userinfo(legacy.AccessToken).status)
+		wantPage(t, b.post(issuer+"/account/password", url.Values{"current": {password}, "new": {fresh}}), http.StatusForbidden)
+		wantPage(t, b.send(http.MethodGet, issuer+"/account/password", nil), http.StatusMethodNotAllowed)
+
+		a := change(password, fresh, "end_others")
+		require.Contains(t, b.last, "notice=password_changed")
+		require.Contains(t, a.raw, "in your old apps too")
+		require.Equal(t, http.StatusOK, w.userinfo(mine.str("access_token")).status, "this browser goes on")
+		require.Equal(t, http.StatusUnauthorized, w.userinfo(theirs.str("access_token")).status)
+		require.Equal(t, http.StatusUnauthorized, w.userinfo(legacy.AccessToken).status)
+		require.True(t, isLogin(other.get(issuer+"/account")))
+		wantError(t, w.refresh("native", theirs.str("refresh_token")), http.StatusBadRequest, "invalid_grant")
+
+		_, err = w.GrantPassword(t.Context(), login())
+		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
+		again := login()
+		again.Credentials.Password = fresh
+		_, err = w.GrantPassword(t.Context(), again)
+		require.NoError(t, err)
+
+		other.tokensBy(t, fresh)
+		change(fresh, password)
+		require.False(t, isLogin(other.get(issuer+"/account")), "the others stay where nobody ends them")
+		require.NotContains(t, w.log.text(), "canary")
+	})
+}
+
+// tokensBy signs alice in with another password.
+func (b *browser) tokensBy(t *testing.T, password string) {
+	t.Helper()
+	a := b.submit(t, b.get(ask("native")), "username", "alice", "password", password)
+	require.NotEmpty(t, returned(t, a).Get("code"))
+}

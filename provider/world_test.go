@@ -123,6 +123,10 @@ func newWorld(t *testing.T, dsn string, change ...func(*provider.Options)) *worl
 		Issuer: issuer, Storage: w.store, Users: w.store, SignIn: signIn, Gate: gate, Secrets: hasher,
 		Secret: bytes.Repeat([]byte{9}, 32), Now: w.clock.Now, Log: logger,
 	}
+	w.options.Passwords, err = identity.NewPasswords(identity.PasswordsOptions{
+		Users: w.store, Storage: w.store, SignIn: signIn, Hasher: hasher, Directory: "default", Now: w.clock.Now,
+	})
+	require.NoError(t, err)
 	for _, f := range change {
 		f(&w.options)
 	}
