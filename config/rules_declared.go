@@ -70,8 +70,12 @@ func (x *Client) rules(at string) []rule {
 	}
 	const uri = "must be an https URL, an http URL on loopback, or one of the app's own scheme with a dot in it; without fragment, user, wildcard or dotted segments"
 	for _, link := range []struct{ key, uri string }{
-		{"jwks_uri", x.JWKSURI}, {"client_uri", x.ClientURI}, {"policy_uri", x.PolicyURI}, {"tos_uri", x.TermsURI},
-		{"backchannel_logout_uri", x.BackchannelLogoutURI}, {"frontchannel_logout_uri", x.FrontchannelLogoutURI},
+		{"jwks_uri", x.JWKSURI},
+		{"client_uri", x.ClientURI},
+		{"policy_uri", x.PolicyURI},
+		{"tos_uri", x.TermsURI},
+		{"backchannel_logout_uri", x.BackchannelLogoutURI},
+		{"frontchannel_logout_uri", x.FrontchannelLogoutURI},
 	} {
 		u, ok := parseURL(link.uri)
 		rs = append(rs, rule{at + link.key, link.uri != "" && (!ok || u.User != nil || u.Fragment != ""), "must be an http or https URL with a host, without user and fragment", ""})

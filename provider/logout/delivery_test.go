@@ -91,14 +91,14 @@ func newOffice(t *testing.T) *office {
 		Sign: func(alg, typ string, claims map[string]any) (string, error) {
 			return fmt.Sprint(alg, " ", typ, " ", claims["sid"]), nil
 		},
-		Addressee: func(_ context.Context, client, subject string) (*logout.Addressee, error) {
-			switch client {
+		Addressee: func(_ context.Context, n *logout.Notice) (*logout.Addressee, error) {
+			switch n.ClientID {
 			case "gone":
 				return nil, nil
 			case "unreadable":
 				return nil, errors.New("database is away")
 			}
-			return &logout.Addressee{URI: client, Subject: "pairwise of " + subject, Alg: "ES256"}, nil
+			return &logout.Addressee{URI: n.ClientID, Subject: n.Subject, SID: n.SID, Alg: "ES256"}, nil
 		},
 	})
 	require.NoError(t, err)

@@ -11,11 +11,15 @@ import (
 // Connect Dynamic Client Registration 1.0, section 2). A member that has its
 // zero value was omitted.
 type Metadata struct {
-	RedirectURIs           []string `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	ResponseTypes          []string `json:"response_types,omitempty"`
-	GrantTypes             []string `json:"grant_types,omitempty"`
-	Scope                  string   `json:"scope,omitempty"`
+	RedirectURIs              []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs    []string `json:"post_logout_redirect_uris,omitempty"`
+	BackchannelLogoutURI      string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession  bool     `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI     string   `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool     `json:"frontchannel_logout_session_required,omitempty"`
+	ResponseTypes             []string `json:"response_types,omitempty"`
+	GrantTypes                []string `json:"grant_types,omitempty"`
+	Scope                     string   `json:"scope,omitempty"`
 
 	AuthMethod string          `json:"token_endpoint_auth_method,omitempty"`
 	AuthAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty"`
@@ -50,6 +54,8 @@ type Metadata struct {
 func of(c *client.Client) Metadata {
 	m := Metadata{
 		RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, ResponseTypes: c.ResponseTypes,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, BackchannelLogoutSession: c.BackchannelLogoutSession,
+		FrontchannelLogoutURI: c.FrontchannelLogoutURI, FrontchannelLogoutSession: c.FrontchannelLogoutSession,
 		GrantTypes: c.GrantTypes, Scope: strings.Join(c.Scopes, " "),
 		AuthMethod: string(c.AuthMethod), AuthAlg: c.AuthAlg, JWKSURI: c.JWKSURI, Name: c.Name, About: c.About,
 		TLSSubjectDN: c.TLSSubjectDN, TLSSANDNS: c.TLSSANDNS, TLSSANURI: c.TLSSANURI, TLSSANIP: c.TLSSANIP, TLSSANEmail: c.TLSSANEmail,
@@ -66,6 +72,8 @@ func of(c *client.Client) Metadata {
 // apply makes c what m says, wholly.
 func (m *Metadata) apply(c *client.Client) {
 	c.RedirectURIs, c.PostLogoutRedirectURIs, c.ResponseTypes = m.RedirectURIs, m.PostLogoutRedirectURIs, m.ResponseTypes
+	c.BackchannelLogoutURI, c.BackchannelLogoutSession = m.BackchannelLogoutURI, m.BackchannelLogoutSession
+	c.FrontchannelLogoutURI, c.FrontchannelLogoutSession = m.FrontchannelLogoutURI, m.FrontchannelLogoutSession
 	c.GrantTypes, c.Scopes = m.GrantTypes, strings.Fields(m.Scope)
 	c.AuthMethod, c.AuthAlg = client.AuthMethod(m.AuthMethod), m.AuthAlg
 	c.JWKSURI, c.JWKS = m.JWKSURI, string(m.JWKS)

@@ -74,7 +74,7 @@ func (p *Policy) complete() {
 // [*Refusal].
 func (p *Policy) Judge(m *Metadata, ceiling []string) error {
 	for _, judge := range []func(*Metadata) error{
-		p.judgeGrants, p.judgeAuth, p.judgeKeys, p.judgeRedirects, p.judgeLinks, p.judgeSubject, p.judgeTokens,
+		p.judgeGrants, p.judgeAuth, p.judgeKeys, p.judgeRedirects, p.judgeLogout, p.judgeLinks, p.judgeSubject, p.judgeTokens,
 	} {
 		if err := judge(m); err != nil {
 			return err
@@ -184,6 +184,21 @@ func (p *Policy) judgeRedirects(m *Metadata) error {
 		if why := p.unfit(m.ApplicationType, uri); why != "" {
 			return refuse("post_logout_redirect_uris", why)
 		}
+	}
+	return nil
+}
+
+// judgeLogout judges where the client is told of sign-outs (OpenID Connect
+// Back-Channel Logout 1.0, section 2.2; Front-Channel Logout 1.0, section 2).
+func (p *Policy) judgeLogout(m *Metadata) error {
+	if m.BackchannelLogoutURI != "" && p.callable(m.BackchannelLogoutURI) != nil {
+		return refuse("backchannel_logout_uri", "must be a public https URL")
+	}
+	if m.FrontchannelLogoutURI == "" {
+		return nil
+	}
+	if why := p.unfit(m.ApplicationType, m.FrontchannelLogoutURI); why != "" {
+		return refuse("frontchannel_logout_uri", why)
 	}
 	return nil
 }

@@ -67,10 +67,8 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 			return err
 		}
 	}
-	if x.NewGrant != nil && x.SID != "" {
-		if err := addSessionClient(ctx, tx, x.SID, x.NewGrant.ClientID); err != nil {
-			return err
-		}
+	if err := addSessionClient(ctx, tx, x); err != nil {
+		return err
 	}
 	if x.Consent != nil {
 		return saveConsent(ctx, tx, x.Consent)

@@ -110,11 +110,14 @@ func (s *Store) endGrants(ctx context.Context, tx *session, q signOut) ([]provid
 
 // addSessionClient remembers that a person came to a client in a browser session,
 // which is nothing where the session has ended.
-func addSessionClient(ctx context.Context, tx *session, sid, client string) error {
+func addSessionClient(ctx context.Context, tx *session, x *provider.Issue) error {
+	if x.NewGrant == nil || x.SID == "" {
+		return nil
+	}
 	_, err := tx.exec(ctx, `INSERT INTO session_client (sid, client_id, subject, expires_at)
 		SELECT id, $1, subject, expires_at FROM browser_session WHERE id = $2`+tx.share+`
 		ON CONFLICT (sid, client_id) DO UPDATE SET expires_at = excluded.expires_at
-		WHERE session_client.expires_at < excluded.expires_at`, client, sid)
+		WHERE session_client.expires_at < excluded.expires_at`, x.NewGrant.ClientID, x.SID)
 	return err
 }
 
