@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
@@ -20,10 +21,14 @@ const pageACR = "urn:keyway:password"
 
 // offer is what authorization requests are judged by.
 func (p *Provider) offer() request.Offer {
-	return request.Offer{
+	o := request.Offer{
 		Prompts:     []string{request.PromptNone, request.PromptLogin, request.PromptConsent, request.PromptSelect},
 		DetailTypes: p.options.DetailTypes, ACR: pageACR,
 	}
+	if p.options.SignUpURL != "" {
+		o.Prompts = append(o.Prompts, request.PromptCreate)
+	}
+	return o
 }
 
 // authorization is an authorization request (RFC 6749, section 4.1.1; OpenID
@@ -32,6 +37,7 @@ func (p *Provider) offer() request.Offer {
 type authorization struct {
 	*request.Request
 	client *fositeClient
+	pushed *Hash // of the request_uri that it was pushed under
 }
 
 func reply(code, cause string) error { return request.Refuse(code, cause) }
@@ -51,7 +57,7 @@ func (p *Provider) readAuthorization(ctx context.Context, query string) (*author
 	if formErr != nil {
 		return turnAway(client, values, &request.Error{Code: "invalid_request", Cause: formErr})
 	}
-	carried, err := p.expand(ctx, client, values)
+	carried, pushed, err := p.expand(ctx, client, values)
 	var refused *request.Error
 	if errors.As(err, &refused) {
 		return turnAway(client, values, refused)
@@ -59,7 +65,11 @@ func (p *Provider) readAuthorization(ctx context.Context, query string) (*author
 	if err != nil {
 		return nil, err
 	}
-	return p.judge(client, carried)
+	a, err := p.judge(client, carried)
+	if a != nil {
+		a.pushed = pushed
+	}
+	return a, err
 }
 
 // turnAway refuses a request before it is judged.
@@ -81,15 +91,22 @@ func (p *Provider) authorizingClient(ctx context.Context, values url.Values) (*f
 }
 
 // expand returns the parameters that the client carries elsewhere than in the
-// query. A URI that leads elsewhere is never followed.
-func (p *Provider) expand(ctx context.Context, client *fositeClient, values url.Values) (url.Values, error) {
+// query. A URI that leads elsewhere is never followed; beside one of ours nothing
+// else counts but client_id (RFC 9126, section 4).
+func (p *Provider) expand(ctx context.Context, client *fositeClient, values url.Values) (url.Values, *Hash, error) {
+	uri := values.Get("request_uri")
 	switch {
-	case values.Has("request_uri"):
-		return nil, reply("request_uri_not_supported", "request_uri is not ours")
+	case uri != "" && values.Has("request"):
+		return nil, nil, reply("invalid_request", "request and request_uri exclude each other")
+	case strings.HasPrefix(uri, pushedPrefix):
+		return p.findPushed(ctx, client, uri)
+	case uri != "":
+		return nil, nil, reply("request_uri_not_supported", "request_uri is not ours")
 	case client.RequirePushed:
-		return nil, reply("invalid_request", "the client has to push its requests")
+		return nil, nil, reply("invalid_request", "the client has to push its requests")
 	}
-	return p.openObject(ctx, client, values)
+	opened, err := p.openObject(ctx, client, values)
+	return opened, nil, err
 }
 
 // openObject verifies a request object (RFC 9101), which replaces what is

@@ -159,7 +159,10 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 			x.Session.ID, x.Session.CreatedAt = old.ID, old.CreatedAt
 		}
 	}
-	i.Subject, i.SignedIn, i.Decision = who.User.Subject, now, ""
+	if i.Subject != who.User.Subject {
+		i.Decision = ""
+	}
+	i.Subject, i.SignedIn = who.User.Subject, now
 	err = p.options.Storage.StartSession(c.Request.Context(), x)
 	if err != nil {
 		return goneOrOutage(err)
@@ -207,15 +210,33 @@ func (p *Provider) endSessions(c *gin.Context, s *BrowserSession, q SessionQuery
 
 // beginInteraction stores the request of a person who has to sign in or to
 // decide first, and returns the interaction's id.
-func (p *Provider) beginInteraction(c *gin.Context, purpose, query string) (string, error) {
+func (p *Provider) beginInteraction(c *gin.Context, i Interaction) (string, error) {
 	now, id := p.options.Now(), secret.ID()+secret.ID()
-	err := p.options.Storage.AddInteraction(c.Request.Context(), &Interaction{
-		Hash: HashToken(id), Browser: HashToken(p.browser(c)), Purpose: purpose, Query: query, CreatedAt: now, ExpiresAt: now.Add(p.options.Lifetimes.Interaction),
-	})
-	return id, wire.Outage(err)
+	i.Hash, i.Browser, i.Source = HashToken(id), HashToken(p.browser(c)), p.source(c)
+	i.CreatedAt, i.ExpiresAt = now, now.Add(p.options.Lifetimes.Interaction)
+	if err := p.options.Storage.AddInteraction(c.Request.Context(), &i); err != nil {
+		return "", goneOrOutage(err)
+	}
+	return id, nil
 }
 
-// interaction finds one that this browser began.
+// source is where a request comes from, to count what is open by: an address, or
+// the network of 64 bits that one customer has of IPv6; "" where it is not known.
+func (p *Provider) source(c *gin.Context) string {
+	addr := p.options.PeerAddr(c.Request).Unmap()
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	network, err := addr.WithZone("").Prefix(bits)
+	if err != nil || !addr.IsValid() {
+		return ""
+	}
+	return network.String()
+}
+
+// interaction finds one that this browser began. It returns one that was answered
+// before together with errAnswered.
 func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) {
 	i, err := p.options.Storage.FindInteraction(c.Request.Context(), HashToken(id))
 	if err != nil {
@@ -223,6 +244,9 @@ func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) 
 	}
 	if HashToken(p.cookie(c, browserCookie)) != i.Browser {
 		return nil, &wire.Error{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
+	}
+	if !i.EndedAt.IsZero() {
+		return i, errAnswered
 	}
 	return i, nil
 }
@@ -234,6 +258,10 @@ func goneOrOutage(err error) error {
 	}
 	return wire.Outage(err)
 }
+
+// errAnswered is why nobody can go on with an interaction that was answered:
+// they clicked twice, or went back.
+var errAnswered = &wire.Error{Status: http.StatusBadRequest, Code: "interaction_answered", Cause: errors.New("the interaction was answered before")}
 
 func interactionGone(cause error) error {
 	return &wire.Error{Status: http.StatusBadRequest, Code: "interaction_expired", Cause: cause}
@@ -253,5 +281,9 @@ func (p *Provider) request(ctx context.Context, i *Interaction) (*authorization,
 	if err != nil {
 		return nil, err
 	}
-	return p.judge(client, values)
+	a, err := p.judge(client, values)
+	if a != nil && i.Pushed != (Hash{}) {
+		a.pushed = &i.Pushed
+	}
+	return a, err
 }

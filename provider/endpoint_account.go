@@ -36,8 +36,12 @@ func (p *Provider) serveAccount(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if s == nil && c.Request.Method == http.MethodHead {
+		c.Redirect(http.StatusSeeOther, p.url(pathLogin)) // whoever only looks begins nothing
+		return nil
+	}
 	if s == nil {
-		id, err := p.beginInteraction(c, "", "")
+		id, err := p.beginInteraction(c, Interaction{})
 		if err != nil {
 			return err
 		}

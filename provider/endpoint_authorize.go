@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
@@ -24,6 +25,8 @@ const (
 	pathAuthorize = "/oauth2/authorize"
 	pathLogin     = "/login"
 	pathConsent   = "/consent"
+	pathSelect    = "/select-account"
+	pathSignUp    = "/sign-up"
 	pathLogout    = "/oauth2/logout"
 	pathAccount   = "/account"
 )
@@ -35,6 +38,8 @@ const (
 	stepDone    step = ""
 	stepLogin   step = pathLogin
 	stepConsent step = pathConsent
+	stepSelect  step = pathSelect
+	stepSignUp  step = pathSignUp
 )
 
 // serveAuthorize is the authorization endpoint (RFC 6749, section 3.1) and the
@@ -64,15 +69,19 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 	next, err := p.missing(c.Request.Context(), a, s, nil)
 	switch {
 	case err != nil:
-		return p.refuse(c, a, err)
+		return p.refuseIn(c, a, nil, err)
 	case next == stepDone:
 		return p.authorize(c, a, s, nil)
 	case a.Asks(request.PromptNone) && next == stepConsent:
-		return p.refuse(c, a, reply("consent_required", "prompt is none and consent is missing"))
+		return p.refuseIn(c, a, nil, reply("consent_required", "prompt is none and consent is missing"))
 	case a.Asks(request.PromptNone):
-		return p.refuse(c, a, reply("login_required", "prompt is none and nobody fit is signed in"))
+		return p.refuseIn(c, a, nil, reply("login_required", "prompt is none and nobody fit is signed in"))
 	}
-	id, err := p.beginInteraction(c, "", a.Values.Encode())
+	i := Interaction{Query: a.Values.Encode()}
+	if a.pushed != nil {
+		i.Pushed = *a.pushed
+	}
+	id, err := p.beginInteraction(c, i)
 	if err != nil {
 		return err
 	}
@@ -148,19 +157,21 @@ func (p *Provider) resume(c *gin.Context, id string) error {
 // missing decides what has to be done before the request can be granted to the
 // session's user. i is nil while nothing was asked of the person.
 func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSession, i *Interaction) (step, error) {
+	if a.Asks(request.PromptCreate) && (i == nil || i.Chosen == "") {
+		return stepSignUp, nil
+	}
 	if s == nil {
 		return stepLogin, nil
 	}
 	own := i != nil && i.Subject == s.Subject // what is stored is theirs
-	signedIn := own && !i.SignedIn.IsZero()
 	if a.Subject != "" && a.Subject != p.subjectFor(a.client, s.Subject) {
 		if i != nil && !i.SignedIn.IsZero() {
 			return stepDone, reply("login_required", "somebody else signed in")
 		}
 		return stepLogin, nil
 	}
-	if !signedIn && (a.Asks(request.PromptLogin) || a.Asks(request.PromptSelect) || a.Stale(s.AuthTime, p.options.Now())) {
-		return stepLogin, nil
+	if next := p.missingSignIn(a, s, i, own); next != stepDone {
+		return next, nil
 	}
 	switch {
 	case own && i.Decision == decisionDeny:
@@ -191,6 +202,29 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	return stepDone, nil
 }
 
+// believed is how long a sign-in counts as made just now, for who looks at the
+// consent page; after that, prompt=login and max_age are judged anew.
+const believed = 5 * time.Minute
+
+// missingSignIn decides whether the person of a session has to sign in anew, or
+// to choose.
+func (p *Provider) missingSignIn(a *authorization, s *BrowserSession, i *Interaction, own bool) step {
+	now := p.options.Now()
+	signedIn := own && !i.SignedIn.IsZero()
+	fresh := signedIn && now.Sub(i.SignedIn) < believed
+	switch {
+	case !fresh && (a.Asks(request.PromptLogin) || a.Stale(s.AuthTime, now)):
+		return stepLogin
+	case signedIn:
+		return stepDone
+	case i != nil && (i.Chosen == chosenOther || i.Chosen == chosenCreate):
+		return stepLogin
+	case a.Asks(request.PromptSelect) && (!own || i.Chosen != chosenThis):
+		return stepSelect
+	}
+	return stepDone
+}
+
 // authorize makes the code and sends it. Everything is written in one
 // transaction, with the end of the interaction.
 func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession, i *Interaction) error {
@@ -203,7 +237,7 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 	e := p.event(c, "authorization", s.Subject)
 	e.ClientID, e.GrantID = a.client.ID, u.issue.GrantID
 	u.issue.Events = append(u.issue.Events, e)
-	u.issue.Browser = &s.Hash
+	u.issue.Browser, u.issue.Pushed = &s.Hash, a.pushed
 	u.issue.Remembered = !a.client.SkipConsent && (i == nil || i.Decision != decisionAllow)
 	if i != nil {
 		u.issue.Interaction = &i.Hash
@@ -258,17 +292,25 @@ func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
 	return session
 }
 
-// refuseIn is refuse for a request whose interaction ends with that.
+// refuseIn is refuse for a request that ends with that: its interaction, nil for
+// none, and what the client pushed.
 func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, err error) error {
 	var r *request.Error
-	if i != nil && errors.As(err, &r) {
-		ended := p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
-		if errors.Is(ended, identity.ErrNotFound) {
-			return interactionGone(ended)
-		}
-		if ended != nil {
-			return wire.Outage(ended)
-		}
+	if !errors.As(err, &r) {
+		return err
+	}
+	var ended error
+	if i != nil {
+		ended = p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
+	}
+	if ended == nil && a != nil && a.pushed != nil {
+		ended = p.options.Storage.EndPushed(c.Request.Context(), *a.pushed)
+	}
+	if errors.Is(ended, identity.ErrNotFound) {
+		return interactionGone(ended)
+	}
+	if ended != nil {
+		return wire.Outage(ended)
 	}
 	return p.refuse(c, a, err)
 }

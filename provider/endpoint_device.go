@@ -112,7 +112,7 @@ func (p *Provider) serveDevice(c *gin.Context) error {
 
 func (p *Provider) beginDevice(c *gin.Context) error {
 	code, _ := usercode.Parse(c.Query("user_code"))
-	id, err := p.beginInteraction(c, purposeDevice, code.String())
+	id, err := p.beginInteraction(c, Interaction{Purpose: purposeDevice, Query: code.String()})
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type metadata struct {
 	EndSession                string   `json:"end_session_endpoint"`
 	DeviceAuthorization       string   `json:"device_authorization_endpoint"`
 	Registration              string   `json:"registration_endpoint,omitempty"`
+	Pushed                    string   `json:"pushed_authorization_request_endpoint"` // RFC 9126, section 5
 	Scopes                    []string `json:"scopes_supported"`
 	ResponseTypes             []string `json:"response_types_supported"`
 	ResponseModes             []string `json:"response_modes_supported"`
@@ -82,7 +83,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	}
 	body, err := json.Marshal(metadata{
 		Registration: register,
-		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
+		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Pushed: p.url(pathPushed), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
 		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),
@@ -97,6 +98,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 		CertificateBound: p.options.Certificates != nil,
 		Aliases: p.options.Certificates.Aliases(map[string]string{
 			"token_endpoint": pathToken, "introspection_endpoint": pathIntrospect, "revocation_endpoint": pathRevoke, "userinfo_endpoint": pathUserinfo,
+			"pushed_authorization_request_endpoint": pathPushed,
 		}),
 	})
 	if err != nil {

@@ -173,7 +173,7 @@ func TestDiscovery(t *testing.T) {
 			require.Equal(t, []any{"authorization_code", "client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", exchangeGrant, bearerGrant}, a.body["grant_types_supported"])
 			require.Equal(t, []any{"code"}, a.body["response_types_supported"])
 			require.Equal(t, []any{"S256"}, a.body["code_challenge_methods_supported"])
-			for _, absent := range []string{"registration_endpoint", "pushed_authorization_request_endpoint"} {
+			for _, absent := range []string{"registration_endpoint", "authorization_details_types_supported"} {
 				require.NotContains(t, a.body, absent)
 			}
 			require.Equal(t, "*", a.header.Get("Access-Control-Allow-Origin"))

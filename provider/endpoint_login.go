@@ -38,10 +38,10 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	page := &pages.LoginPage{Again: s != nil}
+	page := &pages.LoginPage{Again: s != nil && i.Chosen != chosenOther && i.Chosen != chosenCreate}
 	if a != nil {
 		page.Username = a.Values.Get("login_hint")
-		if page.Username == "" && !a.Asks(request.PromptSelect) {
+		if page.Username == "" && page.Again {
 			if page.Username, err = p.usernameOf(c.Request.Context(), a, s); err != nil {
 				return err
 			}
@@ -57,6 +57,11 @@ func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization,
 		return "", nil, nil, wire.MethodNotAllowed("GET, HEAD, POST")
 	}
 	id := c.Query("interaction")
+	if id == "" && c.Request.Method == http.MethodHead {
+		c.Status(http.StatusOK)
+		c.Writer.WriteHeaderNow()
+		return "", nil, nil, nil
+	}
 	if id == "" {
 		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
 		return "", nil, nil, nil
@@ -69,7 +74,7 @@ func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization,
 func (p *Provider) open(c *gin.Context, id string) (string, *Interaction, *authorization, error) {
 	i, err := p.interaction(c, id)
 	if err != nil {
-		return "", nil, nil, err
+		return "", i, nil, err
 	}
 	a, err := p.request(c.Request.Context(), i)
 	var r *request.Error
@@ -98,6 +103,9 @@ func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserS
 func (p *Provider) showLogin(c *gin.Context, status int, page *pages.LoginPage, id string, a *authorization) error {
 	page.Visit = a.visit()
 	page.Form = pages.Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
+	if p.options.SignUpURL != "" {
+		page.SignUp = p.path(pathSignUp) + "?interaction=" + url.QueryEscape(id)
+	}
 	return p.options.Pages.Render(c, status, page)
 }
 
@@ -161,43 +169,65 @@ func loginError(r identity.Reason) (status int, code string) {
 	}
 }
 
-// serveConsent is the page that asks whether a client may.
-func (p *Provider) serveConsent(c *gin.Context) error {
+// deciding is somebody at a page that asks them to decide.
+type deciding struct {
+	values  url.Values // what they posted; nil before
+	id      string
+	i       *Interaction
+	a       *authorization
+	session *BrowserSession
+}
+
+// decidingAt reads who is at a page, and their form. It returns nil where they
+// were sent elsewhere.
+func (p *Provider) decidingAt(c *gin.Context, path string) (*deciding, error) {
 	wire.NoStore(c)
 	var (
-		values url.Values
-		id     string
-		i      *Interaction
-		a      *authorization
-		err    error
+		d   deciding
+		err error
 	)
 	if c.Request.Method == http.MethodPost {
-		if values, err = wire.Form(c); err != nil {
-			return err
+		if d.values, err = wire.Form(c); err != nil {
+			return nil, err
 		}
-		id, i, a, err = p.open(c, values.Get("interaction"))
+		d.id = d.values.Get("interaction")
+		_, d.i, d.a, err = p.open(c, d.id)
 	} else {
-		id, i, a, err = p.stepOf(c)
+		d.id, d.i, d.a, err = p.stepOf(c)
 	}
-	if i == nil || err != nil {
+	if d.i == nil || err != nil && !errors.Is(err, errAnswered) {
+		return nil, err
+	}
+	var sessionErr error
+	if d.session, sessionErr = p.session(c); sessionErr != nil {
+		return nil, sessionErr
+	}
+	if err == nil && (d.session == nil || d.a == nil) {
+		p.send(c, pathAuthorize, d.id)
+		return nil, nil
+	}
+	if d.values != nil {
+		if err := p.checkForm(c, path, d.values.Get("csrf"), d.session); err != nil {
+			return nil, err
+		}
+	}
+	return &d, err
+}
+
+// serveConsent is the page that asks whether a client may.
+func (p *Provider) serveConsent(c *gin.Context) error {
+	d, err := p.decidingAt(c, pathConsent)
+	switch {
+	case d != nil && errors.Is(err, errAnswered):
+		return p.repeat(c, d)
+	case d == nil || err != nil:
 		return err
 	}
-	s, err := p.session(c)
-	if err != nil {
-		return err
+	c.Set(wire.LogClient, d.a.client.ID)
+	if d.values == nil {
+		return p.showConsent(c, d.a, d.session, d.id)
 	}
-	if s == nil || a == nil {
-		p.send(c, pathAuthorize, id)
-		return nil
-	}
-	c.Set(wire.LogClient, a.client.ID)
-	if values == nil {
-		return p.showConsent(c, a, s, id)
-	}
-	if err := p.checkForm(c, pathConsent, values.Get("csrf"), s); err != nil {
-		return err
-	}
-	return p.decide(c, i, s, id)
+	return p.decide(c, d)
 }
 
 func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSession, id string) error {
@@ -226,15 +256,20 @@ func shownDetails(list details.List) []pages.Detail {
 
 // decide stores what the person at the page decided; everything that is not
 // yes is no.
-func (p *Provider) decide(c *gin.Context, i *Interaction, s *BrowserSession, id string) error {
-	if i.Subject != s.Subject {
-		i.Subject, i.SignedIn = s.Subject, time.Time{}
+func (p *Provider) decide(c *gin.Context, d *deciding) error {
+	d.own()
+	d.i.Decision = decisionDeny
+	if d.values.Get("decision") == decisionAllow {
+		d.i.Decision = decisionAllow
 	}
-	i.Decision = decisionDeny
-	if c.Request.PostForm.Get("decision") == decisionAllow {
-		i.Decision = decisionAllow
+	return p.keep(c, d.i, d.id)
+}
+
+// own makes what is decided that of the session's person.
+func (d *deciding) own() {
+	if d.i.Subject != d.session.Subject {
+		d.i.Subject, d.i.SignedIn, d.i.Decision = d.session.Subject, time.Time{}, ""
 	}
-	return p.keep(c, i, id)
 }
 
 // keep stores what a step found out, and goes back to the dispatcher.

@@ -102,6 +102,9 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if err := p.judgeDetails(ar, client); err != nil {
 		return nil, err
 	}
+	if err := narrowTargets(ar, u); err != nil {
+		return nil, err
+	}
 	if err := p.bind(c, ar, client, u); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	}
 	told := claims.OfUser(u, st.scopes())
 	if st.Grant.Origin == grantCode {
-		maps.Copy(told, claims.Named(u, s.UserClaims))
+		maps.Copy(told, claims.Named(u, claims.Left(s.UserClaims, st.Grant.Scopes, st.scopes())))
 	}
 	client, err := p.liveClient(ctx, st.Grant.ClientID)
 	if err != nil {

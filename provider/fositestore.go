@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -159,6 +160,9 @@ func (s *fositeStore) record(u *unit, signature string, kind TokenKind, r fosite
 		t.IssuedAt = u.password.issuedAt
 	}
 	t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.AccessToken)
+	if audience := r.GetGrantedAudience(); kind == KindAccess && u.code != nil && !slices.Equal(audience, u.code.stored.Grant.Audience) {
+		t.Audience = audience
+	}
 	if kind == KindRefresh {
 		t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.RefreshToken)
 	}

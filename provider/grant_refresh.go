@@ -149,6 +149,9 @@ func (h *refreshHandler) collect(u *unit, r fosite.AccessRequester, access, refr
 	if scopes := r.GetGrantedScopes(); !slices.Equal(scopes, u.stored.Grant.Scopes) {
 		token.Scopes = scopes
 	}
+	if audience := r.GetGrantedAudience(); !slices.Equal(audience, u.stored.Grant.Audience) {
+		token.Audience = audience
+	}
 	next := TokenRecord{
 		Hash: HashToken(refresh), GrantID: u.stored.Grant.ID, Kind: KindRefresh, IssuedAt: now,
 		ExpiresAt: r.GetSession().GetExpiresAt(fosite.RefreshToken), Pair: pair,

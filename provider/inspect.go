@@ -57,6 +57,14 @@ func (st *StoredToken) scopes() []string {
 	return st.Grant.Scopes
 }
 
+// audience are those whom the token is for, who may be fewer than its grant's.
+func (st *StoredToken) audience() []string {
+	if st.Token.Audience != nil {
+		return st.Token.Audience
+	}
+	return st.Grant.Audience
+}
+
 // InspectGrant returns the live grant behind an access token that a legacy
 // system presents. Errors are [*identity.Failure]: invalid_token when it is
 // unknown or not of this system; expired_token; [ErrRevoked] in the chain when

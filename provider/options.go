@@ -76,6 +76,10 @@ type Options struct {
 	// TrustedIssuers are those whose word on who a user is counts, in exchanges and
 	// as a grant.
 	TrustedIssuers []exchange.TrustedIssuer
+
+	// SignUpURL is where people make an account for themselves; "" where they
+	// cannot.
+	SignUpURL string
 }
 
 // Lifetimes say how long things live. Zero values mean the defaults.
@@ -86,6 +90,7 @@ type Lifetimes struct {
 	RefreshMax   time.Duration // of a chain of refresh tokens, from its grant; default 90 d
 	RefreshGrace time.Duration // in which a used refresh token yields its successor again, twice at most; default 10 s, negative none
 	ClientCache  time.Duration // of clients in memory; default 5 s
+	Pushed       time.Duration // of pushed authorization requests, until somebody begins to sign in; default 90 s
 	Code         time.Duration // of authorization codes; default 60 s
 	Interaction  time.Duration // in which a sign-in must be finished; default 30 min
 	SessionIdle  time.Duration // of a browser session that is not used; default 12 h
@@ -132,6 +137,7 @@ func (l *Lifetimes) complete() {
 	orDefault(&l.RefreshMax, 90*24*time.Hour)
 	orDefault(&l.RefreshGrace, 10*time.Second)
 	orDefault(&l.ClientCache, 5*time.Second)
+	orDefault(&l.Pushed, 90*time.Second)
 	orDefault(&l.Code, time.Minute)
 	orDefault(&l.Interaction, 30*time.Minute)
 	orDefault(&l.SessionIdle, 12*time.Hour)

@@ -13,6 +13,7 @@ import (
 	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/target"
 	"keyway/provider/wire"
 )
 
@@ -101,6 +102,24 @@ func (p *Provider) judgeDetails(ar *fosite.AccessRequest, client *fositeClient) 
 		session.Details = list
 	} else if _, ok := session.Details.Narrow(list); !ok || len(list) != len(session.Details) {
 		return wire.Of("invalid_authorization_details", errors.New("not those that were granted"))
+	}
+	return nil
+}
+
+// narrowTargets makes the access token for fewer targets than the grant (RFC
+// 8707, section 2.2).
+func narrowTargets(ar *fosite.AccessRequest, u *unit) error {
+	granted := ar.GrantedAudience
+	if u.code != nil {
+		granted = u.code.request.GrantedAudience
+	}
+	audience, ok := target.Narrow(granted, ar.Form["resource"], nil)
+	if !ok {
+		return wire.Of(target.Code, errors.New("a resource is malformed or was not granted"))
+	}
+	ar.GrantedAudience = audience
+	if u.code != nil {
+		u.code.request.GrantedAudience = audience
 	}
 	return nil
 }

@@ -144,6 +144,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	}
 	r.Any(base+"/oauth2/jwks", openToAll, p.handle("jwks", p.serveJWKS))
 	r.Any(base+pathToken, p.openToClients("POST"), p.handle("token", p.serveToken))
+	r.Any(base+pathPushed, p.openToClients("POST"), p.handle("par", p.servePushed))
 	r.Any(base+pathIntrospect, p.handle("introspect", p.serveIntrospection))
 	r.Any(base+pathRevoke, p.openToClients("POST"), p.handle("revoke", p.serveRevocation))
 	r.Any(base+pathUserinfo, p.openToClients("GET, POST"), p.handle("userinfo", p.serveUserinfo))
@@ -151,6 +152,8 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathDevice, p.page("device", p.serveDevice))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
 	r.Any(base+pathLogin, p.page("login", p.serveLogin))
+	r.Any(base+pathSignUp, p.page("sign-up", p.serveSignUp))
+	r.Any(base+pathSelect, p.page("select", p.serveSelect))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))
 	r.Any(base+pathLogout, p.page("logout", p.serveLogout))
 	r.Any(base+pathAccount, p.page("account", p.serveAccount))

@@ -48,6 +48,7 @@ type TokenRecord struct {
 	GrantID     string
 	Kind        TokenKind
 	Scopes      []string // nil: the grant's
+	Audience    []string // nil: the grant's
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
 	Used        bool      // a refresh token that was rotated
@@ -83,7 +84,8 @@ type Issue struct {
 	// the one that is used up by this request.
 	AllowDevice, RedeemDevice *Hash
 	Interaction               *Hash    // the interaction that ends with this request
-	Consent                   *Consent // remembered, instead of an earlier one
+	Pushed                    *Hash    // the pushed authorization request that is used up by this request
+	Consent                   *Consent // remembered, beside what an earlier one allowed
 	Browser                   *Hash    // the browser session that must still be there
 	SID                       string   // public id of the browser session that the new grant is made in, and may end with; "" for none
 	Remembered                bool     // the user's consent to the new grant's client must still be there
@@ -114,7 +116,7 @@ type TokenStorage interface {
 	// before (and the grace is over, or it was presented again too often), its
 	// successor was used, or it has expired, when an access token is stored already,
 	// when x.Redeem or x.RedeemDevice was used or has expired, when x.AllowDevice is not
-	// pending, or when x.Interaction has ended; and
+	// pending, or when x.Interaction or x.Pushed has ended; and
 	// [identity.ErrNotFound] when the grant is revoked or gone; a new grant of a
 	// user who is disabled or deleted is a [*identity.Failure] with
 	// [identity.ReasonDisabled]. Rotating also
@@ -170,25 +172,60 @@ type Interaction struct {
 	Hash      Hash      // of its id
 	Browser   Hash      // of the cookie of the browser that began it
 	Purpose   string    // "device" for somebody who came to let a device in
-	Query     string    // the request as it came, or the user code of a device's link; "" for somebody who came to see the account page
+	Source    string    // the address that it came from, or its network; "" for none
+	Query     string    // the parameters of the request, or the user code of a device's link; "" for somebody who came to see the account page
+	Pushed    Hash      // of the request_uri that the request was pushed under; zero for none
 	Device    Hash      // of the device code whose user code they entered; zero before
 	Subject   string    // who signed in or decided within it; "" before
 	SignedIn  time.Time // when they signed in within it; zero before
 	Decision  string    // what they decided about consent: "", "allow" or "deny"
+	Chosen    string    // with which account they go on: "", "this", "other" or "create"
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	EndedAt   time.Time // when it was answered; zero before
 }
+
+// How many interactions one browser, and one source, may have open, and how many
+// pushed requests of public clients one source: with one more, the oldest goes.
+const (
+	MaxInteractionsPerBrowser = 20
+	MaxInteractionsPerSource  = 1000
+	MaxPushedPerSource        = 200
+)
 
 // InteractionStorage stores interactions. What has expired is not there.
 type InteractionStorage interface {
+	// AddInteraction returns [identity.ErrNotFound] where its pushed request has
+	// ended.
 	AddInteraction(ctx context.Context, i *Interaction) error
-	// FindInteraction returns [identity.ErrNotFound] where there is none.
+	// FindInteraction returns [identity.ErrNotFound] where there is none. One
+	// that has ended is there for two minutes.
 	FindInteraction(ctx context.Context, h Hash) (*Interaction, error)
-	// UpdateInteraction stores Subject, SignedIn, Decision and Device;
-	// [identity.ErrNotFound] where there is none.
+	// UpdateInteraction stores Subject, SignedIn, Decision, Chosen and Device;
+	// [identity.ErrNotFound] where there is none, or where it has ended.
 	UpdateInteraction(ctx context.Context, i *Interaction) error
 	// EndInteraction returns [identity.ErrNotFound] where it has ended before.
 	EndInteraction(ctx context.Context, h Hash) error
+}
+
+// PushedRequest is an authorization request that a client pushed (RFC 9126).
+type PushedRequest struct {
+	Hash      Hash // of its request_uri
+	ClientID  string
+	Source    string // of a public client: the address that it came from, or its network; else ""
+	Query     string // its parameters, without credentials
+	ExpiresAt time.Time
+}
+
+// PushedStorage stores pushed requests.
+type PushedStorage interface {
+	AddPushed(ctx context.Context, r *PushedRequest) error
+	// FindPushed returns [identity.ErrNotFound] where there is none, or where it
+	// has expired or ended.
+	FindPushed(ctx context.Context, h Hash) (*PushedRequest, error)
+	// EndPushed returns [identity.ErrNotFound] where it has ended before. A
+	// request that somebody signs in for can be ended after it has expired.
+	EndPushed(ctx context.Context, h Hash) error
 }
 
 // BrowserSession is a browser in which somebody is signed in.
@@ -308,6 +345,7 @@ type Storage interface {
 	CodeStorage
 	DeviceStorage
 	InteractionStorage
+	PushedStorage
 	SessionStorage
 	AccountStorage
 	ClientStorage

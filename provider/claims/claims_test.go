@@ -35,6 +35,16 @@ func TestOfUser(t *testing.T) {
 	})
 }
 
+func TestLeft(t *testing.T) {
+	names := []string{"email", "name", "phone_number"}
+	granted := []string{claims.OpenID, claims.Email, claims.Profile}
+	require.Equal(t, names, claims.Left(names, granted, granted))
+	require.Equal(t, []string{"name", "phone_number"}, claims.Left(names, granted, []string{claims.OpenID, claims.Profile}),
+		"the e-mail address went with its scope; nobody took back the phone number, which no scope was asked for")
+	require.Equal(t, []string{"phone_number"}, claims.Left(names, granted, []string{claims.OpenID}))
+	require.Equal(t, []string{"email", "name", "phone_number"}, names, "as they were")
+}
+
 func TestParameter(t *testing.T) {
 	t.Run("names, subject and acr are read", func(t *testing.T) {
 		p, err := claims.Parse(`{"id_token":{"email":null,"acr":{"essential":true,"values":["a","b"]},"sub":{"value":"s"}},"userinfo":{"name":{"essential":true},"secret_note":null}}`)

@@ -64,6 +64,15 @@ func (p *Parameter) Accepts(acr string) bool {
 	return asked.Value == acr || slices.Contains(asked.Values, any(acr))
 }
 
+// Left are those of the names that a token still tells whose scopes are fewer than
+// its grant's: not those that a scope opens which it lost.
+func Left(names, granted, present []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		scope := ScopeOf(name)
+		return slices.Contains(granted, scope) && !slices.Contains(present, scope)
+	})
+}
+
 // Allowed are the names that one of the scopes opens, sorted.
 func Allowed(asked map[string]*Request, scopes []string) []string {
 	var names []string

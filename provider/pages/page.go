@@ -90,6 +90,7 @@ type LoginPage struct {
 	Form
 	Username string // what is filled in already: the login hint, or what was tried
 	Again    bool   // somebody is signed in and must prove it anew
+	SignUp   string // where people make an account for themselves; "" where they cannot
 	Error    string // why the last try failed: "invalid", "locked", "disabled", "unverified", "unavailable"; "" where there was none
 }
 
@@ -141,6 +142,14 @@ type DeviceDonePage struct {
 	Allowed bool
 }
 
+// SelectPage asks with which account to go on. The answer is posted as
+// "decision", which is "this" or "other".
+type SelectPage struct {
+	Visit
+	Form
+	User User // who is signed in
+}
+
 // LogoutPage asks whether to sign out. The answer is posted as "decision",
 // which is "logout" or "stay".
 type LogoutPage struct {
@@ -159,6 +168,7 @@ type LoggedOutPage struct {
 
 // ErrorPage says what went wrong, and nothing internal. There are texts for
 // the codes "unknown_client", "invalid_redirect_uri", "interaction_expired",
+// "interaction_answered", "invalid_request_uri",
 // "wrong_browser", "csrf", "temporarily_unavailable" and "server_error"; every
 // other code gets a general one.
 type ErrorPage struct {
@@ -215,6 +225,7 @@ type Consent struct {
 }
 
 func (p *LoginPage) about() traits   { return traits{name: "login", Visit: p.Visit} }
+func (p *SelectPage) about() traits  { return traits{name: "select", Visit: p.Visit} }
 func (p *ConsentPage) about() traits { return traits{name: "consent", Visit: p.Visit} }
 func (p *DevicePage) about() traits  { return traits{name: "device", Visit: p.Visit} }
 func (p *LogoutPage) about() traits  { return traits{name: "logout", Visit: p.Visit} }

@@ -139,6 +139,8 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 	form := pages.Form{Action: "/x", CSRF: markup, Interaction: markup, Hidden: []pages.Field{{Name: markup, Value: markup}}}
 	for name, page := range map[string]pages.Page{
 		"login":     &pages.LoginPage{Visit: visit, Form: form, Username: markup, Error: markup},
+		"select":    &pages.SelectPage{Visit: visit, Form: form, User: user},
+		"sign-up":   &pages.LoginPage{Form: form, SignUp: "javascript:alert(1)"},
 		"consent":   &pages.ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{markup}, Details: []pages.Detail{{Type: markup, Lines: []pages.Line{{Name: markup, Value: markup}}}}},
 		"logout":    &pages.LogoutPage{Visit: visit, Form: form, User: user},
 		"error":     &pages.ErrorPage{Visit: visit, Code: markup, RequestID: markup},

@@ -153,7 +153,7 @@ func samplePages() []Page {
 	user := User{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)
 	return []Page{
-		&LoginPage{Form: form}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
+		&LoginPage{Form: form, SignUp: "/sign-up"}, &SelectPage{Visit: visit, Form: form, User: user}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
 		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
 		&ConsentPage{Visit: visit, Form: form, User: user, Details: []Detail{{Type: "payment", Lines: []Line{{Name: "amount", Value: "1"}}}}},
 		&DevicePage{Form: form, User: user}, &DevicePage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Error: "invalid"},

@@ -16,10 +16,29 @@ func orNotFound(found bool, err error) error {
 	return err
 }
 
+// saveConsent adds to what was allowed before: who allows less this time takes
+// nothing back. The first statement holds the row until the second.
 func saveConsent(ctx context.Context, tx *session, c *provider.Consent) error {
-	_, err := tx.exec(ctx, `INSERT INTO consent (subject, client_id, scopes, given_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (subject, client_id) DO UPDATE SET scopes = excluded.scopes, given_at = excluded.given_at`,
-		c.Subject, c.ClientID, listText(c.Scopes), millis(c.GivenAt))
+	var before string
+	err := tx.returning(ctx, `INSERT INTO consent (subject, client_id, scopes, given_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (subject, client_id) DO UPDATE SET given_at = excluded.given_at RETURNING scopes`,
+		[]any{c.Subject, c.ClientID, listText(c.Scopes), millis(c.GivenAt)}, func(scan scanFunc) error { return scan(&before) })
+	if err != nil {
+		return err
+	}
+	all, err := list(before)
+	if err != nil {
+		return err
+	}
+	for _, scope := range c.Scopes {
+		if !slices.Contains(all, scope) {
+			all = append(all, scope)
+		}
+	}
+	if listText(all) == before {
+		return nil
+	}
+	_, err = tx.exec(ctx, `UPDATE consent SET scopes = $1 WHERE subject = $2 AND client_id = $3`, listText(all), c.Subject, c.ClientID)
 	return err
 }
 

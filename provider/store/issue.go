@@ -37,12 +37,10 @@ func (s *Store) Issue(ctx context.Context, x *provider.Issue) error {
 
 // spend uses up what a browser's sign-in may use once, and writes what it makes.
 func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
-	if x.Interaction != nil {
-		if err := endInteraction(ctx, tx, *x.Interaction, now); errors.Is(err, identity.ErrNotFound) {
-			return identity.ErrConflict
-		} else if err != nil {
-			return err
-		}
+	if err := endRequest(ctx, tx, x, now); errors.Is(err, identity.ErrNotFound) {
+		return identity.ErrConflict
+	} else if err != nil {
+		return err
 	}
 	if err := stillThere(ctx, tx, x, now); err != nil {
 		return err
@@ -72,6 +70,19 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 	}
 	if x.Consent != nil {
 		return saveConsent(ctx, tx, x.Consent)
+	}
+	return nil
+}
+
+// endRequest ends the interaction and the pushed request that are answered.
+func endRequest(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
+	if x.Interaction != nil {
+		if err := endInteraction(ctx, tx, *x.Interaction, now); err != nil {
+			return err
+		}
+	}
+	if x.Pushed != nil {
+		return endPushed(ctx, tx, *x.Pushed)
 	}
 	return nil
 }

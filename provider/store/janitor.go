@@ -36,7 +36,7 @@ func (s *Store) Janitor(ctx context.Context, every time.Duration) {
 }
 
 // Sweep deletes what has expired: grants with their tokens and codes, tokens, remembered
-// identifiers, interactions, device codes, browser sessions, invitations, failed sign-ins and old events. It deletes a few rows at a time, so that
+// identifiers, interactions, pushed requests, device codes, browser sessions, invitations, failed sign-ins and old events. It deletes a few rows at a time, so that
 // logins pass in between, and does nothing while another replica sweeps.
 func (s *Store) Sweep(ctx context.Context) (deleted int, err error) {
 	mine, err := s.lease(ctx)
@@ -85,6 +85,8 @@ func (s *Store) dead() []deletion {
 			(SELECT hash FROM upstream_trip WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM invitation WHERE hash IN
 			(SELECT hash FROM invitation WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM pushed_request WHERE hash IN
+			(SELECT hash FROM pushed_request WHERE keep_until <= $1 ORDER BY keep_until LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM browser_session WHERE hash IN
 			(SELECT hash FROM browser_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM session_client WHERE (sid, client_id) IN

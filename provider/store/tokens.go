@@ -13,8 +13,9 @@ import (
 
 // selectToken reads a token with everything around it. Every column costs the
 // SQLite driver a microsecond and more, so the numbers come as one text, see
-// [storedNumbers].
-const selectToken = `SELECT t.hash, t.kind, t.scopes, t.pair, t.claims, ` + grantTexts + `, COALESCE(u.status, ''),
+// [storedNumbers], and so do the two lists, in whose JSON there is no line feed.
+const selectToken = `SELECT t.hash, t.kind, t.scopes || '
+' || t.audience, t.pair, t.claims, ` + grantTexts + `, COALESCE(u.status, ''),
 	CASE WHEN t.used THEN 1 ELSE 0 END || ' ' || t.first_used_at || ' ' || t.issued_at || ' ' || t.expires_at || ' ' ||
 	g.auth_time || ' ' || g.created_at || ' ' || g.expires_at || ' ' || g.revoked_at
 	FROM oauth_token t JOIN oauth_grant g ON g.id = t.grant_id LEFT JOIN users u ON u.subject = g.subject`
@@ -52,10 +53,11 @@ func (s *Store) findToken(ctx context.Context, query string, args ...any) (*prov
 	t.GrantID = g.ID
 	copy(t.Hash[:], hash)
 	copy(t.Pair[:], pair)
+	scopes, audience, _ := strings.Cut(scopes, "\n")
 	for _, l := range []struct {
 		text string
 		into *[]string
-	}{{scopes, &t.Scopes}, {gScopes, &g.Scopes}, {gAud, &g.Audience}} {
+	}{{scopes, &t.Scopes}, {audience, &t.Audience}, {gScopes, &g.Scopes}, {gAud, &g.Audience}} {
 		if *l.into, err = list(l.text); err != nil {
 			return nil, err
 		}
@@ -84,13 +86,13 @@ func storedNumbers(text string, x *provider.StoredToken) error {
 
 func addToken(ctx context.Context, tx *session, t *provider.TokenRecord) error {
 	query := `INSERT INTO oauth_token
-		(hash, grant_id, kind, scopes, issued_at, expires_at, used, first_used_at, pair, claims)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (hash) DO NOTHING`
+		(hash, grant_id, kind, scopes, audience, issued_at, expires_at, used, first_used_at, pair, claims)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (hash) DO NOTHING`
 	var pair []byte
 	if t.Pair != (provider.Hash{}) {
 		pair = t.Pair[:]
 	}
-	n, err := tx.exec(ctx, query, t.Hash[:], t.GrantID, string(t.Kind), listText(t.Scopes), millis(t.IssuedAt),
+	n, err := tx.exec(ctx, query, t.Hash[:], t.GrantID, string(t.Kind), listText(t.Scopes), listText(t.Audience), millis(t.IssuedAt),
 		millis(t.ExpiresAt), t.Used, millis(t.FirstUsedAt), pair, t.Claims)
 	if err == nil && n == 0 && t.Kind != provider.KindRefresh {
 		return identity.ErrConflict

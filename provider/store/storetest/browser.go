@@ -26,7 +26,7 @@ func browserChecks() []check {
 		{"no code made from a session outlives its sign-out everywhere", signOutRace},
 		{"no code is made from a consent that was withdrawn", withdrawnConsent},
 		{"two sign-ins of one session leave one", twoSignInsOfOneSession},
-		{"a consent is remembered, replaced, listed and revoked with its grants", consents},
+		{"a consent is remembered, added to, listed and revoked with its grants", consents},
 		{"a sweep deletes what browsers left", sweepBrowsers},
 	}
 }
@@ -113,12 +113,13 @@ func (f *fixture) interaction(t *testing.T, name string) *provider.Interaction {
 func everyInteractionField(t *testing.T, f *fixture) {
 	var want provider.Interaction
 	fill(t, &want)
-	want.ExpiresAt = noon().Add(time.Hour)
+	f.pushed(t, "pushed", "")
+	want.ExpiresAt, want.EndedAt, want.Pushed = noon().Add(time.Hour), time.Time{}, hash("pushed")
 	require.NoError(t, f.AddInteraction(t.Context(), &want))
 	got, err := f.FindInteraction(t.Context(), want.Hash)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&want, got))
-	want.Subject, want.SignedIn, want.Decision = "bob", noon(), "deny"
+	want.Subject, want.SignedIn, want.Decision, want.Chosen = "bob", noon(), "deny", "other"
 	want.Device = hash("device")
 	require.NoError(t, f.UpdateInteraction(t.Context(), &want))
 	got, err = f.FindInteraction(t.Context(), want.Hash)
@@ -267,8 +268,10 @@ func consents(t *testing.T, f *fixture) {
 		require.NoError(t, f.Issue(t.Context(), &provider.Issue{GrantID: "for-consent-" + c.ClientID + c.GivenAt.String(), Consent: &c}))
 	}
 	give(want)
-	want.Scopes, want.GivenAt = []string{"openid"}, want.GivenAt.Add(time.Minute)
+	before := want.Scopes
+	want.Scopes, want.GivenAt = []string{"openid", before[0]}, want.GivenAt.Add(time.Minute)
 	give(want)
+	want.Scopes = append(before, "openid") // who allows less this time takes nothing back
 	got, err := f.FindConsent(t.Context(), alice, want.ClientID)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&want, got))

@@ -82,6 +82,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		linkChecks(),
 		appPasswordChecks(), logoutChecks(),
 		tripChecks(),
+		requestChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {

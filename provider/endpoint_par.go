@@ -1,0 +1,107 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/identity"
+	"keyway/provider/request"
+	"keyway/provider/secret"
+	"keyway/provider/wire"
+)
+
+const (
+	pathPushed   = "/oauth2/par"
+	pushedPrefix = "urn:ietf:params:oauth:request_uri:" // RFC 9126, section 2.2
+)
+
+// pushedResponse is the answer to a pushed request (RFC 9126, section 2.2).
+type pushedResponse struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int    `json:"expires_in"` // seconds
+}
+
+// servePushed is the pushed authorization request endpoint (RFC 9126): the
+// client authenticates and its request is judged before any browser is there.
+func (p *Provider) servePushed(c *gin.Context) error {
+	form, err := wire.Form(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	client, err := p.callingClient(ctx, c.Request, form)
+	if err != nil {
+		return err
+	}
+	c.Set(wire.LogClient, client.ID)
+	a, err := p.judgePushed(ctx, client, form)
+	var refused *request.Error
+	if errors.As(err, &refused) {
+		return wire.Of(refused.Code, refused.Cause)
+	}
+	if err == nil {
+		err = p.bindPushed(c, a)
+	}
+	if err != nil {
+		return err
+	}
+	uri := secret.Token(pushedPrefix)
+	r := &PushedRequest{
+		Hash: HashToken(uri), ClientID: client.ID, Query: a.Values.Encode(), ExpiresAt: p.options.Now().Add(p.options.Lifetimes.Pushed),
+	}
+	if client.Public() {
+		r.Source = p.source(c)
+	}
+	if err := p.options.Storage.AddPushed(ctx, r); err != nil {
+		return wire.Outage(err)
+	}
+	wire.NoStore(c)
+	wire.WriteJSON(c, http.StatusCreated, pushedResponse{RequestURI: uri, ExpiresIn: int(p.options.Lifetimes.Pushed.Seconds())})
+	return nil
+}
+
+// judgePushed judges a pushed request as if a browser had brought it. What the
+// client authenticated with is left out.
+func (p *Provider) judgePushed(ctx context.Context, client *fositeClient, form url.Values) (*authorization, error) {
+	if form.Has("request_uri") {
+		return nil, reply("invalid_request", "a pushed request must not refer to another one")
+	}
+	values := request.Known(form)
+	values.Set("client_id", client.ID)
+	values, err := p.openObject(ctx, client, values)
+	if err != nil {
+		return nil, err
+	}
+	return p.judge(client, values)
+}
+
+// bindPushed binds the code to come to the key whose proof came with the request
+// (RFC 9449, section 10.1).
+func (p *Provider) bindPushed(c *gin.Context, a *authorization) error {
+	thumbprint, err := p.binder.Proof(c, pathPushed, "")
+	if err != nil || thumbprint == "" {
+		return err
+	}
+	if said := a.Values.Get("dpop_jkt"); said != "" && said != thumbprint {
+		return wire.Of("invalid_dpop_proof", errors.New("dpop_jkt is of another key"))
+	}
+	a.Values.Set("dpop_jkt", thumbprint)
+	return nil
+}
+
+// findPushed returns the parameters that a client of ours pushed.
+func (p *Provider) findPushed(ctx context.Context, client *fositeClient, uri string) (url.Values, *Hash, error) {
+	r, err := p.options.Storage.FindPushed(ctx, HashToken(uri))
+	switch {
+	case errors.Is(err, identity.ErrNotFound), err == nil && r.ClientID != client.ID:
+		return nil, nil, reply("invalid_request_uri", "the request_uri is unknown, expired, used or another client's")
+	case err != nil:
+		return nil, nil, wire.Outage(err)
+	}
+	values, err := url.ParseQuery(r.Query)
+	return values, &r.Hash, err
+}
