@@ -144,6 +144,10 @@ func keywayRows(ctx context.Context, base string, refreshTokens []string) ([]row
 	if err != nil {
 		return nil, err
 	}
+	flow, err := newCodeFlow(ctx, base)
+	if err != nil {
+		return nil, err
+	}
 	credentials := url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}}
 	return []row{
 		{Name: "discovery", Target: 0.035, Call: getCall(base+"/.well-known/openid-configuration", "")},
@@ -153,6 +157,8 @@ func keywayRows(ctx context.Context, base string, refreshTokens []string) ([]row
 		{Name: "client credentials, opaque", Target: 0.20, Call: postCall(base+"/oauth2/token", "service", credentials)},
 		{Name: "client credentials, ES256 JWT", Target: 0.35, Call: postCall(base+"/oauth2/token", "service-jwt", credentials)},
 		{Name: "refresh, rotating", Target: 0.45, Call: refreshCall(base, refreshTokens)},
+		{Name: "code + PKCE with a session, ES256", Target: 1.2, Call: flow.call},
+		{Name: "device flow with a session, ES256", Call: flow.device},
 		{Name: "legacy login, bcrypt cost 4, minus the hash", Target: 0.30, Call: loginCall(base, "cheap"), Floor: "floor: Gin + bcrypt cost 4"},
 		{Name: "legacy login, argon2id, minus the hash", Target: 1.0, Call: loginCall(base, "full"), Floor: "floor: Gin + argon2id"},
 	}, nil

@@ -51,6 +51,18 @@ clients:
     id_token_alg: ES256
     redirect_uris: ["http://127.0.0.1/callback"]
     scopes: [openid, profile, email, offline_access]
+  - client_id: own
+    secret: env:KEYWAY_BENCH_SERVICE
+    grant_types: [authorization_code]
+    id_token_alg: ES256
+    skip_consent: true
+    redirect_uris: ["http://127.0.0.1/callback"]
+    scopes: [openid, profile, email]
+  - client_id: box
+    auth_method: none
+    grant_types: ["urn:ietf:params:oauth:grant-type:device_code"]
+    id_token_alg: ES256
+    scopes: [openid]
 systems:
   - name: faveo
     template: faveo
