@@ -116,7 +116,7 @@ func requireGrant(v *visitor, grant string) {
 		require.Equal(v, http.StatusOK, a.status, a.body)
 		require.Equal(v, "openid", a.text("scope"))
 	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
-		now := time.Now().Unix()
+		now := v.site.clock.Now().Unix()
 		a := v.as("machine", "/oauth2/token", url.Values{"grant_type": {grant}, "assertion": {v.site.sign(v.T, "JWT", map[string]any{
 			"iss": "machine", "sub": "machine", "aud": v.site.URL, "jti": rand.Text(), "iat": now, "exp": now + 60,
 		})}})
