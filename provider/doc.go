@@ -15,6 +15,8 @@
 //	/device ── an interaction, too: who, which code, allow? ── Storage.Issue: the grant
 //	POST /oauth2/token ── grant_device.go: still waiting, or the grant's tokens
 //
+//	POST /oauth2/token ── grant_exchange.go: another token, or somebody's word ── exchange: what of it at most?
+//
 //	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate
 //
 // fosite judges a request and makes the response; what it would store is
