@@ -150,6 +150,18 @@ func TestDeviceGrantEndsBeforeItsRedemption(t *testing.T) {
 	}
 }
 
+func TestSignOutEndsADeviceWithoutOfflineAccess(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	w.seedDevices(t)
+	short, long, b := w.begin(t, "tv", "scope", "openid"), w.begin(t, "tv"), w.newBrowser()
+	require.True(t, isDone(b.decides(t, short, "allow")))
+	require.True(t, isDone(b.decides(t, long, "allow")))
+	brief, lasting := w.poll("tv", short), w.poll("tv", long)
+	b.post(issuer+"/account/signout", url.Values{"csrf": {formTokenOf(t, b.get(issuer+"/account"))}})
+	require.Equal(t, http.StatusUnauthorized, w.userinfo(brief.str("access_token")).status)
+	require.Equal(t, http.StatusOK, w.userinfo(lasting.str("access_token")).status)
+}
+
 func TestDevicePageNeedsTheSession(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	w.seedDevices(t)

@@ -23,6 +23,6 @@
 // collected (fositestore.go) and written at once, and nothing is sent before
 // that. Errors for callers in process are [*identity.Failure]; on the wire they
 // are written in package wire alone. What is one protocol concern and needs no
-// fosite is a package of its own below this one: client, keys, wire, pages,
+// fosite is a package of its own below this one: client, keys, storage, wire, pages,
 // claims, redirect, assertion, secret.
 package provider

@@ -123,9 +123,9 @@ func (p *Provider) describe(caller *fositeClient, st *StoredToken) (*introspecti
 		return nil, err
 	}
 	a := &introspection{
-		Active: true, Scope: strings.Join(st.scopes(), " "), ClientID: st.Grant.ClientID,
+		Active: true, Scope: strings.Join(st.Scopes(), " "), ClientID: st.Grant.ClientID,
 		Expires: st.Token.ExpiresAt.Unix(), IssuedAt: st.Token.IssuedAt.Unix(),
-		Subject: p.subjectFor(caller, st.Grant.Subject), Audience: st.audience(), Issuer: p.options.Issuer,
+		Subject: p.subjectFor(caller, st.Grant.Subject), Audience: st.Audience(), Issuer: p.options.Issuer,
 		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Act: s.Act, Details: s.Details, Bound: s.Bound,
 	}
 	if st.Grant.Subject == "" {

@@ -36,7 +36,7 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 		return shown.Refuse("invalid_token", errors.New("not an access token"))
 	case st.Grant.Subject == "":
 		return shown.Refuse("invalid_token", errors.New("no person behind the token"))
-	case !slices.Contains(st.scopes(), scopeOpenID):
+	case !slices.Contains(st.Scopes(), scopeOpenID):
 		return shown.Refuse("insufficient_scope", nil)
 	}
 	if err := p.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
@@ -56,9 +56,9 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err != nil {
 		return wire.Outage(err)
 	}
-	told := claims.OfUser(u, st.scopes())
+	told := claims.OfUser(u, st.Scopes())
 	if st.Grant.Origin == grantCode {
-		maps.Copy(told, claims.Named(u, claims.Left(s.UserClaims, st.Grant.Scopes, st.scopes())))
+		maps.Copy(told, claims.Named(u, claims.Left(s.UserClaims, st.Grant.Scopes, st.Scopes())))
 	}
 	client, err := p.liveClient(ctx, st.Grant.ClientID)
 	if err != nil {

@@ -160,7 +160,7 @@ func (h *exchangeHandler) own(ctx context.Context, token string) (*exchanged, er
 	if st.Token.Kind != KindAccess {
 		return nil, identity.Failf(identity.ReasonInvalidToken, "not an access token")
 	}
-	return h.live(ctx, st, st.scopes(), st.Token.ExpiresAt)
+	return h.live(ctx, st, st.Scopes(), st.Token.ExpiresAt)
 }
 
 // idToken is an ID token of ours. It is good for what its grant is.

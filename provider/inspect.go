@@ -49,22 +49,6 @@ func (p *Provider) askStay(ctx context.Context, st *StoredToken, q identity.Ques
 	return p.options.Gate.Ask(ctx, q)
 }
 
-// scopes are what the token may do, which may be less than its grant.
-func (st *StoredToken) scopes() []string {
-	if st.Token.Scopes != nil {
-		return st.Token.Scopes
-	}
-	return st.Grant.Scopes
-}
-
-// audience are those whom the token is for, who may be fewer than its grant's.
-func (st *StoredToken) audience() []string {
-	if st.Token.Audience != nil {
-		return st.Token.Audience
-	}
-	return st.Grant.Audience
-}
-
 // InspectGrant returns the live grant behind an access token that a legacy
 // system presents. Errors are [*identity.Failure]: invalid_token when it is
 // unknown or not of this system; expired_token; [ErrRevoked] in the chain when
@@ -83,7 +67,7 @@ func (p *Provider) InspectGrant(ctx context.Context, q TokenQuery) (*Grant, erro
 	}
 	g := &Grant{
 		ID: st.Grant.ID, ClientID: st.Grant.ClientID, AccessToken: q.Token,
-		IssuedAt: st.Token.IssuedAt, ExpiresAt: st.Token.ExpiresAt, Scopes: st.scopes(), Claims: st.Token.Claims,
+		IssuedAt: st.Token.IssuedAt, ExpiresAt: st.Token.ExpiresAt, Scopes: st.Scopes(), Claims: st.Token.Claims,
 	}
 	if st.Grant.Subject == "" {
 		return g, nil

@@ -121,6 +121,17 @@ func (s *Store) DenyDevice(ctx context.Context, hash [32]byte, e *identity.Event
 	})
 }
 
+// spendDevice allows or redeems a device code, where the request does.
+func spendDevice(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {
+	if x.AllowDevice != nil {
+		return allowDevice(ctx, tx, x, now)
+	}
+	if x.RedeemDevice != nil {
+		return redeemDevice(ctx, tx, x, now)
+	}
+	return nil
+}
+
 // allowDevice ties the new grant to the device: of many that decide at once, one
 // changes the row.
 func allowDevice(ctx context.Context, tx *session, x *provider.Issue, now time.Time) error {

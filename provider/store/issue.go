@@ -50,15 +50,8 @@ func spend(ctx context.Context, tx *session, x *provider.Issue, now time.Time) e
 			return err
 		}
 	}
-	if x.AllowDevice != nil {
-		if err := allowDevice(ctx, tx, x, now); err != nil {
-			return err
-		}
-	}
-	if x.RedeemDevice != nil {
-		if err := redeemDevice(ctx, tx, x, now); err != nil {
-			return err
-		}
+	if err := spendDevice(ctx, tx, x, now); err != nil {
+		return err
 	}
 	if x.Code != nil {
 		if err := addCode(ctx, tx, x.Code); err != nil {

@@ -1,9 +1,10 @@
-package provider
+package storage
 
 import (
 	"context"
 	"time"
 
+	"keyway/provider/client"
 	"keyway/provider/device"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
@@ -62,6 +63,22 @@ type StoredToken struct {
 	Token      TokenRecord
 	Grant      GrantRecord
 	UserStatus identity.Status // "" when the grant has no subject or its user is gone
+}
+
+// Scopes are what the token may do, which may be less than its grant.
+func (st *StoredToken) Scopes() []string {
+	if st.Token.Scopes != nil {
+		return st.Token.Scopes
+	}
+	return st.Grant.Scopes
+}
+
+// Audience are those whom the token is for, who may be fewer than its grant's.
+func (st *StoredToken) Audience() []string {
+	if st.Token.Audience != nil {
+		return st.Token.Audience
+	}
+	return st.Grant.Audience
 }
 
 // Issue is everything one token request writes. It is written in one
@@ -320,12 +337,12 @@ type RevokeQuery struct {
 // ClientStorage stores clients.
 type ClientStorage interface {
 	// FindClient returns [identity.ErrNotFound] where there is none.
-	FindClient(ctx context.Context, id string) (*Client, error)
+	FindClient(ctx context.Context, id string) (*client.Client, error)
 	// SaveClient inserts or replaces; saving an equal client changes nothing. A
 	// change is recorded as client_saved, as a deletion is as client_deleted.
-	SaveClient(ctx context.Context, c *Client) error
+	SaveClient(ctx context.Context, c *client.Client) error
 	// ListClients returns all clients in the order of their ids.
-	ListClients(ctx context.Context) ([]*Client, error)
+	ListClients(ctx context.Context) ([]*client.Client, error)
 	// DeleteClient deletes the client and revokes its grants;
 	// [identity.ErrNotFound] where there is none.
 	DeleteClient(ctx context.Context, id string) error
@@ -338,7 +355,7 @@ type ReplayStorage interface {
 	RememberOnce(ctx context.Context, namespace, id string, expires time.Time) error
 }
 
-// Storage is all that a [Provider] stores.
+// Storage is all that a provider stores.
 type Storage interface {
 	TokenStorage
 	GrantStorage
