@@ -90,7 +90,7 @@ func TestJudgeRefuses(t *testing.T) {
 		{"a bad URI among good ones", native(`"com.example.app:/cb", "http://user@127.0.0.1/"`), uri, "redirect_uris: "},
 		{"another kind of app", redirected(`"application_type": "browser"`), meta, "application_type: "},
 		{"a bad post-logout URI", redirected(`"post_logout_redirect_uris": ["http://a.example/"]`), meta, "post_logout_redirect_uris: "},
-		{"a logout URI that cannot be called", redirected(`"backchannel_logout_uri": "https://127.0.0.1/out"`), meta, "backchannel_logout_uri: must be"},
+		{"a logout URI that cannot be called", redirected(`"backchannel_logout_uri": "http://127.0.0.1/out"`), meta, "backchannel_logout_uri: must be"},
 		{"a logout URI by http", redirected(`"backchannel_logout_uri": "http://a.example/out"`), meta, "backchannel_logout_uri: must be"},
 		{"a bad front-channel URI", redirected(`"frontchannel_logout_uri": "javascript:alert(1)"`), meta, "frontchannel_logout_uri: "},
 		{"the password grant", redirected(`"grant_types": ["password"]`), meta, "grant_types: one of them may not"},
