@@ -54,6 +54,8 @@ func everyPage(p *person, l look) {
 	p.looks(l, "account-page")
 	p.endsOtherSession()
 	p.looks(l, "account-page", "notice")
+	p.changesPassword("wrong", "a parrot in the cellar", "password-error")
+	p.looks(l, "account-page", "refused")
 	p.open("/account")
 	p.presses("revoke-0", "account-notice") // so that the next look is asked, too
 	p.open("/oauth2/logout")
