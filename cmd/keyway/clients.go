@@ -43,6 +43,7 @@ func clientsAdd(file *string) *cobra.Command {
 	f.BoolVar(&added.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
 	f.BoolVar(&added.MayExchange, "exchange", false, "it may exchange tokens for narrower ones of its own")
 	f.BoolVar(&added.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")
+	f.BoolVar(&added.PKCEOptional, "pkce-optional", false, "it may sign people in without PKCE, for a library that has none; not for a public client")
 	public := f.Bool("public", false, "it cannot keep a secret: none is made")
 	jwt := f.Bool("jwt", false, "its access tokens are JWTs (RFC 9068) instead of opaque")
 	c.RunE = func(cmd *cobra.Command, args []string) error {

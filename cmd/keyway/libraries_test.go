@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"crypto/rand"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +30,7 @@ type library struct {
 	refresh func(g *guest, self string) // goes to "/refresh"
 	logout  string                      // "/logout"
 	hears   string                      // where it is told that somebody signed out elsewhere
+	noPKCE  bool                        // it is registered to do without
 }
 
 // libraries are the stacks of docs/connect.md. Those that are tried by hand are
@@ -100,6 +99,24 @@ func TestEachLibraryConnectsWithNothingButTheIssuer(t *testing.T) {
 		if l.byHand && !slices.Contains(asked, l.name) {
 			continue
 		}
+		t.Run(l.name, func(t *testing.T) { l.connects(t, d) })
+	}
+}
+
+// TestALibraryThatSendsNoPKCEConnectsWhereItMay takes the line for PKCE out of
+// two of the apps, as people have them who never heard of it.
+func TestALibraryThatSendsNoPKCEConnectsWhereItMay(t *testing.T) {
+	d := startDemo(t)
+	python := library{name: "python-plain", noPKCE: true, start: func(t *testing.T) *exec.Cmd {
+		dir := copyWithout(t, "python-authlib", "app.py", `, "code_challenge_method": "S256"`)
+		return pythonOf(t, filepath.Join(dir, "app.py"))
+	}}
+	site := apache()
+	site.name, site.noPKCE = "apache-plain", true
+	site.start = func(t *testing.T) *exec.Cmd {
+		return apacheOf(t, copyWithout(t, "apache", "app.conf", "OIDCPKCEMethod S256\n"))
+	}
+	for _, l := range []library{python, site} {
 		t.Run(l.name, func(t *testing.T) { l.connects(t, d) })
 	}
 }
@@ -211,90 +228,13 @@ func (d *demo) register(t *testing.T, l library, self string) (secret string) {
 	if l.hears != "" {
 		args = append(args, "--backchannel-logout-uri", self+l.hears)
 	}
+	if l.noPKCE {
+		args = append(args, "--pkce-optional")
+	}
 	code, out, stderr := runKeyway(t, args...)
 	require.Zero(t, code, stderr)
 	_, rest, _ := strings.Cut(out, "client_secret: ")
 	secret, _, _ = strings.Cut(rest, "\n")
 	require.NotEmpty(t, secret, out)
 	return secret
-}
-
-func startGo(t *testing.T) *exec.Cmd {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "app")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, examples+"/go").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return exec.Command(binary)
-}
-
-// startPython takes the first interpreter that has Authlib: the distribution's
-// may not be the one that comes first.
-func startPython(t *testing.T) *exec.Cmd {
-	t.Helper()
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if exec.CommandContext(t.Context(), python, "-c", "import authlib, flask, requests").Run() == nil {
-			return exec.Command(python, filepath.Join(examples, "python-authlib", "app.py"))
-		}
-	}
-	giveUp(t, "Python's Authlib, Flask and requests are not installed")
-	return nil
-}
-
-func startApache(t *testing.T) *exec.Cmd {
-	t.Helper()
-	program, err := exec.LookPath("/usr/sbin/apache2")
-	if err != nil {
-		giveUp(t, "Apache is not installed")
-	}
-	if _, err := os.Stat("/usr/lib/apache2/modules/mod_auth_openidc.so"); err != nil {
-		giveUp(t, "Apache's mod_auth_openidc is not installed")
-	}
-	dir := copyOf(t, "apache") // where the account that Apache falls back to may read
-	require.NoError(t, os.Chmod(dir, 0o755))
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
-	t.Setenv("RUN", t.TempDir())
-	t.Setenv("COOKIE_SECRET", rand.Text())
-	return exec.Command(program, "-d", dir, "-f", "app.conf", "-D", "FOREGROUND")
-}
-
-// refreshByApache asks the module for a new access token, and to be returned.
-func refreshByApache(g *guest, self string) {
-	g.Helper()
-	g.goes(self + "/callback?info=json")
-	before, _ := g.reads()["access_token"].(string)
-	g.goes(self + "/callback?refresh=" + url.QueryEscape(self+"/private/") + "&access_token=" + url.QueryEscape(before))
-	require.Equal(g, self+"/private/", g.at.String())
-	g.goes(self + "/callback?info=json")
-	require.NotEqual(g, before, g.reads()["access_token"])
-}
-
-// copyOf copies an example, so that nothing is left in it.
-func copyOf(t *testing.T, example string) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(examples, example))))
-	return dir
-}
-
-// startNode installs what package-lock.json says, to the byte.
-func startNode(app string) func(t *testing.T) *exec.Cmd {
-	return func(t *testing.T) *exec.Cmd {
-		t.Helper()
-		dir := copyOf(t, "node")
-		install := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
-		install.Dir = dir
-		out, err := install.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return exec.Command("node", filepath.Join(dir, app))
-	}
-}
-
-func startSpring(t *testing.T) *exec.Cmd {
-	t.Helper()
-	dir := copyOf(t, "spring")
-	build := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "package")
-	build.Dir = dir
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return exec.Command("java", "-jar", filepath.Join(dir, "target", "app-1.jar"))
 }
