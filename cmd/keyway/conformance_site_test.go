@@ -69,6 +69,7 @@ secret: file:secret
 log: {level: debug}
 users_file: users.jsonl
 passwords: {argon2: {memory_kib: 8, iterations: 1, parallelism: 1}}
+registration: {mode: token}
 lockout: {failures: 4, source_failures: 1000000}
 clients:
   - {client_id: web, name: "Web <b>app</b>", secret: "file:client", grant_types: [authorization_code, refresh_token], scopes: &all [openid, profile, email, address, phone, offline_access, read],

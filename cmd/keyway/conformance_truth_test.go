@@ -101,7 +101,7 @@ func endpointTruths() map[string]truth {
 		"end_session_endpoint":                  answers(http.MethodGet, http.StatusOK, `id="logged_out-page"`),
 		"pushed_authorization_request_endpoint": gone(answers(http.MethodPost, http.StatusUnauthorized, "invalid_client"), "/oauth2/par"),
 		"device_authorization_endpoint":         gone(answers(http.MethodPost, http.StatusUnauthorized, "invalid_client"), "/oauth2/device"),
-		"registration_endpoint":                 gone(answers(http.MethodPost, http.StatusUnauthorized, "invalid_token"), "/oauth2/register"),
+		"registration_endpoint":                 gone(answers(http.MethodPost, http.StatusUnauthorized, ""), "/oauth2/register"),
 	}
 }
 

@@ -21,6 +21,8 @@ const everything = `{
 	"logo_uri": "https://app.example/logo.png", "policy_uri": "https://app.example/policy", "tos_uri": "https://app.example/terms",
 	"initiate_login_uri": "https://app.example/login", "software_id": "4NRB1", "software_version": "2.1", "subject_type": "public",
 	"sector_identifier_uri": "https://app.example/sector", "id_token_signed_response_alg": "ES256", "default_max_age": 3600,
+	"backchannel_logout_uri": "https://app.example/logout", "backchannel_logout_session_required": true,
+	"frontchannel_logout_uri": "https://app.example/out", "frontchannel_logout_session_required": true,
 	"tls_client_auth_subject_dn": "CN=app", "tls_client_auth_san_dns": "app.example", "tls_client_auth_san_uri": "https://app.example/",
 	"tls_client_auth_san_ip": "192.0.2.1", "tls_client_auth_san_email": "ops@app.example", "dpop_bound_access_tokens": true,
 	"tls_client_certificate_bound_access_tokens": true, "userinfo_signed_response_alg": "RS256", "introspection_signed_response_alg": "ES256",

@@ -200,6 +200,10 @@ func (p *Policy) judgeLogout(m *Metadata) error {
 	if why := p.unfit(m.ApplicationType, m.FrontchannelLogoutURI); why != "" {
 		return refuse("frontchannel_logout_uri", why)
 	}
+	same := func(uri string) bool { return origin(uri) == origin(m.FrontchannelLogoutURI) }
+	if !slices.ContainsFunc(m.RedirectURIs, same) {
+		return refuse("frontchannel_logout_uri", "must have scheme, host and port of a redirect URI")
+	}
 	return nil
 }
 

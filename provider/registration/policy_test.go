@@ -20,7 +20,7 @@ func policy() *registration.Policy {
 		Scopes:      []string{"openid", "profile", "email", "offline_access"}, ApplicationTypes: []string{"web", "native"},
 		SubjectTypes: []string{"public", "pairwise"}, SigningAlgs: []string{"RS256", "ES256"},
 		Callable: func(uri string) error {
-			if !strings.HasPrefix(uri, "https://") {
+			if !strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "https://127.") {
 				return errors.New("not https")
 			}
 			return nil
@@ -54,6 +54,7 @@ func TestJudgeAccepts(t *testing.T) {
 		"keys for something else":             `{"redirect_uris": ["https://app.example/cb"], "jwks": ` + key + `}`,
 		"pairwise subjects of one host":       `{"redirect_uris": ["https://app.example/a", "https://app.example/b"], "subject_type": "pairwise"}`,
 		"pairwise subjects of a sector":       `{"redirect_uris": ["https://a.example/", "https://b.example/"], "subject_type": "pairwise", "sector_identifier_uri": "https://a.example/sector"}`,
+		"sign-outs":                           `{"redirect_uris": ["https://app.example/cb"], "backchannel_logout_uri": "https://back.example/out", "frontchannel_logout_uri": "https://app.example/out"}`,
 		"ES256":                               `{"redirect_uris": ["https://app.example/cb"], "id_token_signed_response_alg": "ES256"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +123,7 @@ func TestJudgeRefuses(t *testing.T) {
 		{"pairwise subjects of no host", `{"application_type": "native", "redirect_uris": ["com.example.app:/cb"], "subject_type": "pairwise"}`, meta, "sector_identifier_uri: is needed"},
 		{"another kind of subject", redirected(`"subject_type": "e-mail"`), meta, "subject_type: "},
 		{"a sector that cannot be called", redirected(`"sector_identifier_uri": "file:///etc/passwd"`), meta, "sector_identifier_uri: must be"},
+		{"sign-outs told elsewhere", redirected(`"frontchannel_logout_uri": "https://other.example/out"`), meta, "frontchannel_logout_uri: must have"},
 		{"unsigned ID tokens", redirected(`"id_token_signed_response_alg": "none"`), meta, "id_token_signed_response_alg: must be one of RS256, ES256"},
 		{"unsigned answers", redirected(`"authorization_signed_response_alg": "HS256"`), meta, "authorization_signed_response_alg: must be one of"},
 		{"unsigned request objects", redirected(`"request_object_signing_alg": "none", "jwks": ` + key), meta, "request_object_signing_alg: must be one of"},

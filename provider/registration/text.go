@@ -44,3 +44,12 @@ func within(allowed []string, host string) bool {
 	}
 	return false
 }
+
+// origin is scheme, host and port of a URI, "" where it has none.
+func origin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host)
+}
