@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/ory/fosite"
@@ -21,19 +20,15 @@ type exchangeHandler struct {
 	provider *Provider
 }
 
-var _ fosite.TokenEndpointHandler = (*exchangeHandler)(nil)
-
-// exchanged is what a new token is made of.
-type exchanged struct {
-	*exchange.Party
-	session *Session // behind it
-	grant   *GrantRecord
-}
+var (
+	_ fosite.TokenEndpointHandler = (*exchangeHandler)(nil)
+	_ exchange.Tokens             = (*exchangeHandler)(nil)
+)
 
 func (p *Provider) newStatements() (*exchange.Reader, error) {
 	o := exchange.ReaderOptions{
 		Issuers: p.options.TrustedIssuers, Audience: []string{p.options.Issuer, p.url("/oauth2/token")},
-		Users: p.options.Users, Gate: p.options.Gate, Replays: p.options.Storage, Now: p.options.Now,
+		Tokens: &exchangeHandler{provider: p}, Users: p.options.Users, Gate: p.options.Gate, Replays: p.options.Storage, Now: p.options.Now,
 	}
 	if p.published != nil {
 		o.Published = p.published.Keys
@@ -60,11 +55,28 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 	case u == nil || !ours || !ok:
 		return fosite.ErrServerError.WithWrap(errNoUnit)
 	}
-	caller := exchange.Caller{ID: c.ID, Issuer: h.provider.options.Issuer, Scopes: c.GetScopes(), Audience: c.GetAudience()}
-	if ar.GrantTypes.ExactOne(grantBearer) {
-		return h.bearer(ctx, ar, caller, u)
+	p := h.provider
+	caller := exchange.Caller{ID: c.ID, Issuer: p.options.Issuer, Scopes: c.GetScopes(), Audience: c.GetAudience()}
+	if ar.GrantTypes.ExactOne(grantExchange) {
+		who, decision, err := p.statements.Exchange(ctx, ar.Form, caller)
+		if err != nil {
+			return err
+		}
+		u.origin = "token_exchange"
+		h.grant(ar, u, who, decision)
+		return nil
 	}
-	return h.exchange(ctx, ar, caller, u)
+	set, err := p.clientKeys(ctx, c, ar.Form.Get("assertion"))
+	if err != nil {
+		return err
+	}
+	who, decision, err := p.statements.Grant(ctx, exchange.Assertion{Form: ar.Form, Caller: caller, Keys: set})
+	if err != nil {
+		return err
+	}
+	u.origin = "jwt_bearer"
+	h.grant(ar, u, who, decision)
+	return nil
 }
 
 // PopulateTokenEndpointResponse makes the token. There is no refresh token:
@@ -81,78 +93,8 @@ func (h *exchangeHandler) PopulateTokenEndpointResponse(ctx context.Context, r f
 	return err
 }
 
-func (h *exchangeHandler) exchange(ctx context.Context, ar *fosite.AccessRequest, caller exchange.Caller, u *unit) error {
-	request, err := exchange.Parse(ar.Form)
-	if err != nil {
-		return err
-	}
-	subject, err := h.subject(ctx, request.Subject, caller.ID)
-	if err != nil {
-		return refused("subject_token", err)
-	}
-	var actor *exchange.Party
-	if request.Actor.Token != "" {
-		own, err := h.own(ctx, request.Actor.Token)
-		if err != nil {
-			return refused("actor_token", err)
-		}
-		actor = own.Party
-	}
-	decision, err := exchange.Decide(request, caller, *subject.Party, actor)
-	if err != nil {
-		return err
-	}
-	u.origin, u.issuedType = "token_exchange", request.Issue
-	if request.Issue == exchange.TypeJWT {
-		u.format = FormatATJWT
-	}
-	h.grant(ar, u, subject, decision)
-	return nil
-}
-
-func (h *exchangeHandler) bearer(ctx context.Context, ar *fosite.AccessRequest, caller exchange.Caller, u *unit) error {
-	set, err := h.provider.clientKeys(ctx, u.caller, ar.Form.Get("assertion"))
-	if err != nil {
-		return err
-	}
-	var own []string
-	for _, s := range caller.Scopes {
-		if h.provider.grantable(u.caller, s, u) {
-			own = append(own, s)
-		}
-	}
-	who, decision, err := h.provider.statements.Grant(ctx, exchange.Assertion{Form: ar.Form, Caller: caller, Keys: set, Own: own})
-	if err != nil {
-		return err
-	}
-	u.origin = "jwt_bearer"
-	h.grant(ar, u, &exchanged{Party: who, session: &Session{}, grant: &GrantRecord{}}, decision)
-	return nil
-}
-
-// refused keeps outages; every judgement on a token is invalid_request (RFC 8693,
-// section 2.2.2).
-func refused(parameter string, err error) error {
-	if w := wire.From(err); w.Status >= http.StatusInternalServerError {
-		return err
-	}
-	return exchange.Refused(parameter, errors.New(err.Error()))
-}
-
-// subject finds out what a subject token is. Errors are a [*identity.Failure].
-func (h *exchangeHandler) subject(ctx context.Context, shown exchange.Presented, client string) (*exchanged, error) {
-	switch p := h.provider; {
-	case shown.Type != exchange.TypeAccessToken && p.statements.Trusts(shown.Token):
-		who, err := p.statements.Read(ctx, shown.Token, client)
-		return &exchanged{Party: who, session: &Session{}, grant: &GrantRecord{}}, err
-	case shown.Type == exchange.TypeIDToken:
-		return h.idToken(ctx, shown.Token, client)
-	}
-	return h.own(ctx, shown.Token)
-}
-
-// own is an access token of ours, that of a legacy system too.
-func (h *exchangeHandler) own(ctx context.Context, token string) (*exchanged, error) {
+// AccessParty implements [exchange.Tokens].
+func (h *exchangeHandler) AccessParty(ctx context.Context, token string) (*exchange.Party, error) {
 	st, err := h.provider.Inspect(ctx, token)
 	if err != nil {
 		return nil, err
@@ -163,8 +105,9 @@ func (h *exchangeHandler) own(ctx context.Context, token string) (*exchanged, er
 	return h.live(ctx, st, st.Scopes(), st.Token.ExpiresAt)
 }
 
-// idToken is an ID token of ours. It is good for what its grant is.
-func (h *exchangeHandler) idToken(ctx context.Context, token, client string) (*exchanged, error) {
+// IDTokenParty implements [exchange.Tokens]: an ID token is good for what its
+// grant is.
+func (h *exchangeHandler) IDTokenParty(ctx context.Context, token, client string) (*exchange.Party, error) {
 	p := h.provider
 	signed, err := p.keys.Verify(token)
 	if err != nil || signed.Type != "" && signed.Type != "JWT" {
@@ -187,7 +130,7 @@ func (h *exchangeHandler) idToken(ctx context.Context, token, client string) (*e
 }
 
 // live asks whether the grant's user may stay, and says what its token bounds.
-func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []string, expires time.Time) (*exchanged, error) {
+func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []string, expires time.Time) (*exchange.Party, error) {
 	if err := h.provider.askStay(ctx, st, identity.Question{Client: st.Grant.ClientID}); err != nil {
 		return nil, err
 	}
@@ -196,18 +139,19 @@ func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []st
 		return nil, identity.Fail(identity.ReasonInternal, err)
 	}
 	may, _ := s.Claims["may_act"].(map[string]any)
-	return &exchanged{session: s, grant: &st.Grant, Party: &exchange.Party{
+	return &exchange.Party{
 		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.Grant.Audience,
 		Expires: expires, AuthTime: unixTime(s.AuthTime), Act: s.Act, MayAct: may,
-	}}, nil
+		Origin: exchange.Origin{Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Unverified: s.Unverified},
+	}, nil
 }
 
 // grant fills the request from what was decided.
-func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchanged, d *exchange.Decision) {
+func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchange.Party, d *exchange.Decision) {
 	now := h.provider.options.Now()
 	s := h.provider.newSession(u.caller)
 	s.SetSubject(of.Subject)
-	s.AMR, s.ACR, s.Unverified = of.session.AMR, of.session.ACR, of.session.Unverified
+	s.AMR, s.ACR, s.Unverified = of.Origin.AMR, of.Origin.ACR, of.Origin.Unverified
 	s.Requested, s.Act = now.Unix(), d.Act
 	if !of.AuthTime.IsZero() {
 		s.AuthTime = of.AuthTime.Unix()
@@ -220,10 +164,13 @@ func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchanged
 		expires = earlier(expires, d.Expires)
 	}
 	s.SetExpiresAt(fosite.AccessToken, expires)
+	if u.issuedType = d.Issue; d.Issue == exchange.TypeJWT {
+		u.format = FormatATJWT
+	}
 	ar.SetSession(s)
 	ar.GrantedScope, ar.GrantedAudience = d.Scopes, d.Audience
-	u.issue.Parent = of.grant.ID
+	u.issue.Parent = of.Origin.Grant
 	u.issue.Events = append(u.issue.Events, identity.Event{
-		At: now, Kind: u.origin, Subject: of.Subject, System: of.grant.System, ClientID: u.caller.ID, GrantID: ar.GetID(), RequestID: u.requestID,
+		At: now, Kind: u.origin, Subject: of.Subject, System: of.Origin.System, ClientID: u.caller.ID, GrantID: ar.GetID(), RequestID: u.requestID,
 	})
 }

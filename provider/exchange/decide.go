@@ -18,6 +18,16 @@ type Party struct {
 	AuthTime time.Time // of the user; zero for none
 	Act      *Actor
 	MayAct   map[string]any // the claim may_act; nil for none
+	Origin   Origin
+}
+
+// Origin is how a token of ours came to be; zero for the word of others.
+type Origin struct {
+	Grant      string // its id: what is made of the token ends with it
+	System     string // the legacy system
+	ACR        string
+	AMR        []string
+	Unverified bool // the user was let in before the account was confirmed
 }
 
 // Caller is the client that asks.
@@ -30,6 +40,7 @@ type Caller struct {
 
 // Decision is what the new token may be.
 type Decision struct {
+	Issue    string // TypeAccessToken or TypeJWT; "" where that was not asked
 	Scopes   []string
 	Audience []string
 	Expires  time.Time // the latest
@@ -50,7 +61,7 @@ func Decide(r *Request, caller Caller, subject Party, actor *Party) (*Decision, 
 	case !mayAct(subject.MayAct, caller.ID, caller.Issuer):
 		return nil, Refused("subject_token", errors.New("may_act lets another party act"))
 	}
-	d := &Decision{Expires: subject.Expires, Act: subject.Act, MayAct: subject.MayAct}
+	d := &Decision{Issue: r.Issue, Expires: subject.Expires, Act: subject.Act, MayAct: subject.MayAct}
 	var err error
 	if actor != nil {
 		if d.Act, err = (Actor{Subject: caller.ID}).before(subject.Act); err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 
 	"github.com/go-jose/go-jose/v3"
 
+	"keyway/provider/claims"
 	"keyway/provider/identity"
 	"keyway/provider/wire"
 )
@@ -16,7 +18,6 @@ type Assertion struct {
 	Form   url.Values
 	Caller Caller
 	Keys   *jose.JSONWebKeySet // the caller's own; nil for none
-	Own    []string            // the scopes that the caller may have for itself
 }
 
 // Grant judges an assertion, of a trusted issuer about a user or of the client
@@ -33,7 +34,7 @@ func (r *Reader) Grant(ctx context.Context, a Assertion) (*Party, *Decision, err
 		return nil, nil, notGranted(invalid(err))
 	}
 	namespace := "client_assertion:" + a.Caller.ID // an assertion is not used as both
-	who := &Party{Client: a.Caller.ID, Scopes: a.Own}
+	who := &Party{Client: a.Caller.ID, Scopes: impersonal(a.Caller.Scopes)}
 	if st.issuer != nil {
 		namespace = "assertion:" + st.issuer.Issuer
 		if who, err = r.party(ctx, st, a.Caller.ID); err != nil {
@@ -62,6 +63,13 @@ func (r *Reader) Grant(ctx context.Context, a Assertion) (*Party, *Decision, err
 		return nil, nil, outage(err)
 	}
 	return who, d, nil
+}
+
+// impersonal are the scopes that mean something where there is no person.
+func impersonal(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
+		return s == claims.OpenID || s == claims.Offline || slices.Contains(claims.PersonalScopes(), s)
+	})
 }
 
 // notGranted keeps outages; every judgement on an assertion is invalid_grant (RFC

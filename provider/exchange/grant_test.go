@@ -20,8 +20,8 @@ func grantOf(token string, own *jose.JSONWebKeySet, form ...string) exchange.Ass
 	for i := 0; i+1 < len(form); i += 2 {
 		f.Set(form[i], form[i+1])
 	}
-	return exchange.Assertion{Form: f, Keys: own, Own: []string{"read"}, Caller: exchange.Caller{
-		ID: caller, Issuer: ours, Scopes: []string{"read", "write", "admin", "openid"}, Audience: []string{"stock"},
+	return exchange.Assertion{Form: f, Keys: own, Caller: exchange.Caller{
+		ID: caller, Issuer: ours, Scopes: []string{"read", "write", "admin", "openid", "email"}, Audience: []string{"stock"},
 	}}
 }
 
@@ -36,8 +36,8 @@ func TestGrant(t *testing.T) {
 	t.Run("a client may speak for itself", func(t *testing.T) {
 		who, d, err := r.Grant(t.Context(), grantOf(client.sign(t, nil, self(nil)), client.public))
 		require.NoError(t, err)
-		require.Equal(t, &exchange.Party{Client: caller, Scopes: []string{"read"}}, who)
-		require.Equal(t, &exchange.Decision{Scopes: []string{"read"}, Audience: []string{"stock"}}, d)
+		require.Equal(t, &exchange.Party{Client: caller, Scopes: []string{"read", "write", "admin"}}, who)
+		require.Equal(t, &exchange.Decision{Scopes: []string{"read", "write", "admin"}, Audience: []string{"stock"}}, d)
 	})
 	t.Run("a client may not speak for a user, nor for another client", func(t *testing.T) {
 		for _, changes := range []all{{"sub": "alice"}, {"sub": w.alice}, {"iss": "other", "sub": "other"}, {"iss": "other"}} {

@@ -79,6 +79,9 @@ type all = map[string]any
 
 var errDown = errors.New("down")
 
+// noTokens has none of ours.
+type noTokens struct{ exchange.Tokens }
+
 // world is a database with some users, and who asks it.
 type world struct {
 	exchange.ReaderOptions
@@ -100,7 +103,7 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	w.alice = done[0].Subject
 	w.ReaderOptions = exchange.ReaderOptions{
-		Audience: []string{ours, ours + "/oauth2/token"}, Users: w.store, Gate: gate, Replays: w.store, Now: func() time.Time { return noon },
+		Audience: []string{ours, ours + "/oauth2/token"}, Tokens: noTokens{}, Users: w.store, Gate: gate, Replays: w.store, Now: func() time.Time { return noon },
 	}
 	return w
 }
@@ -375,13 +378,14 @@ func FuzzReader(f *testing.F) {
 	}
 	set := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &k.PublicKey}}}
 	none := struct {
+		exchange.Tokens
 		exchange.Users
 		exchange.Gate
 		exchange.Replays
 	}{}
 	r, err := exchange.NewReader(exchange.ReaderOptions{
 		Issuers: []exchange.TrustedIssuer{{Issuer: corp, JWKS: set, Subjects: true}}, Audience: []string{ours},
-		Users: none, Gate: none, Replays: none, Now: func() time.Time { return noon },
+		Tokens: none, Users: none, Gate: none, Replays: none, Now: func() time.Time { return noon },
 	})
 	if err != nil {
 		f.Fatal(err)

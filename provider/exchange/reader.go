@@ -38,6 +38,7 @@ type ReaderOptions struct {
 	Issuers   []TrustedIssuer
 	Audience  []string  // our issuer and token endpoint
 	Published Published // for issuers with a JWKSURI
+	Tokens    Tokens
 	Users     Users
 	Gate      Gate
 	Replays   Replays
@@ -53,8 +54,8 @@ type Reader struct {
 
 // NewReader refuses issuers that could not be judged.
 func NewReader(o ReaderOptions) (*Reader, error) {
-	if len(o.Audience) == 0 || o.Users == nil || o.Gate == nil || o.Replays == nil || o.Now == nil {
-		return nil, errors.New("exchange: Audience, Users, Gate, Replays and Now are needed")
+	if len(o.Audience) == 0 || o.Tokens == nil || o.Users == nil || o.Gate == nil || o.Replays == nil || o.Now == nil {
+		return nil, errors.New("exchange: Audience, Tokens, Users, Gate, Replays and Now are needed")
 	}
 	r := &Reader{options: o, issuers: map[string]*TrustedIssuer{}}
 	for _, x := range o.Issuers {
