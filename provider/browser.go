@@ -2,14 +2,10 @@ package provider
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,14 +13,8 @@ import (
 	"keyway/provider/identity"
 	"keyway/provider/logout"
 	"keyway/provider/secret"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
-)
-
-// The cookies. The first tells browsers apart, so that what one of them began
-// can only be finished there; the second is the session.
-const (
-	browserCookie = "keyway_browser"
-	sessionCookie = "keyway_session"
 )
 
 // maxUserAgent is how much of User-Agent is kept, in bytes.
@@ -34,74 +24,27 @@ const maxUserAgent = 256
 // would make every request a write.
 const touchEvery = 5 * time.Minute
 
-// cookieName adds the prefix by which browsers refuse a cookie that another
-// host or a plain connection planted. Without https they would drop it.
-func (p *Provider) cookieName(name string) string {
-	if p.secure() {
-		return "__Host-" + name
-	}
-	return name
-}
-
-func (p *Provider) secure() bool { return strings.HasPrefix(p.options.Issuer, "https:") }
-
-func (p *Provider) setCookie(c *gin.Context, name, value string) {
-	cookie := &http.Cookie{ //nolint:gosec // Secure wherever there is https
-		Name: p.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: p.secure(), SameSite: http.SameSiteLaxMode,
-	}
-	if value == "" {
-		cookie.MaxAge = -1
-	}
-	http.SetCookie(c.Writer, cookie)
-}
-
-// cookie returns "" where there is none. Two of one name are none: one of
-// them is somebody else's.
-func (p *Provider) cookie(c *gin.Context, name string) string {
-	if all := c.Request.CookiesNamed(p.cookieName(name)); len(all) == 1 && len(all[0].Value) <= 128 {
-		return all[0].Value
-	}
-	return ""
-}
-
-// browser returns what tells this browser from others, and sees to it that
-// there is something.
-func (p *Provider) browser(c *gin.Context) string {
-	value := p.cookie(c, browserCookie)
-	if value == "" {
-		value = c.GetString(browserCookie) // made for this very request before
-	}
-	if value == "" {
-		value = secret.ID() + secret.ID()
-		c.Set(browserCookie, value)
-		p.setCookie(c, browserCookie, value)
-	}
-	return value
-}
-
-// formToken is what the forms of a page carry against being posted from
-// elsewhere. It is bound to the browser, the page, and who is signed in.
+// formToken is what the forms of a page carry, while s is signed in.
 func (p *Provider) formToken(c *gin.Context, page string, s *BrowserSession) string {
-	mac := hmac.New(sha256.New, p.tokens.forms)
-	mac.Write([]byte(page + "\x00" + p.browser(c) + "\x00"))
-	if s != nil {
-		mac.Write(s.Hash[:])
+	return p.visits.FormToken(c, page, keyOf(s))
+}
+
+func keyOf(s *BrowserSession) []byte {
+	if s == nil {
+		return nil
 	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return s.Hash[:]
 }
 
 // checkForm refuses a form that was not made for this browser, this page and
 // this session.
 func (p *Provider) checkForm(c *gin.Context, page, token string, s *BrowserSession) error {
-	if !hmac.Equal([]byte(token), []byte(p.formToken(c, page, s))) {
-		return &wire.Error{Status: http.StatusForbidden, Code: "csrf", Cause: errors.New("the form was not made for this browser")}
-	}
-	return nil
+	return p.visits.CheckForm(c, page, token, keyOf(s))
 }
 
 // session returns the session of the browser, nil where nobody is signed in.
 func (p *Provider) session(c *gin.Context) (*BrowserSession, error) {
-	value := p.cookie(c, sessionCookie)
+	value := p.visits.Cookie(c, visit.SessionCookie)
 	if value == "" {
 		return nil, nil
 	}
@@ -167,7 +110,7 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 	if err != nil {
 		return goneOrOutage(err)
 	}
-	p.setCookie(c, sessionCookie, value)
+	p.visits.SetCookie(c, visit.SessionCookie, value)
 	return nil
 }
 
@@ -193,7 +136,7 @@ func (p *Provider) endSessions(c *gin.Context, s *BrowserSession, q SessionQuery
 	if err != nil {
 		return nil, wire.Outage(err)
 	}
-	p.setCookie(c, sessionCookie, "")
+	p.visits.SetCookie(c, visit.SessionCookie, "")
 	var frames []string
 	for _, l := range left {
 		if l.SID != s.ID {
@@ -212,7 +155,7 @@ func (p *Provider) endSessions(c *gin.Context, s *BrowserSession, q SessionQuery
 // decide first, and returns the interaction's id.
 func (p *Provider) beginInteraction(c *gin.Context, i Interaction) (string, error) {
 	now, id := p.options.Now(), secret.ID()+secret.ID()
-	i.Hash, i.Browser, i.Source = HashToken(id), HashToken(p.browser(c)), p.source(c)
+	i.Hash, i.Browser, i.Source = HashToken(id), HashToken(p.visits.Browser(c)), p.source(c)
 	i.CreatedAt, i.ExpiresAt = now, now.Add(p.options.Lifetimes.Interaction)
 	if err := p.options.Storage.AddInteraction(c.Request.Context(), &i); err != nil {
 		return "", goneOrOutage(err)
@@ -242,7 +185,7 @@ func (p *Provider) interaction(c *gin.Context, id string) (*Interaction, error) 
 	if err != nil {
 		return nil, goneOrOutage(err)
 	}
-	if HashToken(p.cookie(c, browserCookie)) != i.Browser {
+	if HashToken(p.visits.Cookie(c, visit.BrowserCookie)) != i.Browser {
 		return nil, &wire.Error{Status: http.StatusForbidden, Code: "wrong_browser", Cause: errors.New("another browser began this sign-in")}
 	}
 	if !i.EndedAt.IsZero() {

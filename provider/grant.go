@@ -6,32 +6,14 @@ import (
 	"time"
 
 	"keyway/provider/identity"
+	"keyway/provider/legacytoken"
 )
 
-// LegacyToken says how the access token of a password grant looks, so that
-// the string the legacy app gets is the OAuth access token. It travels with
-// each call; its secret is never stored.
-type LegacyToken struct {
-	Format    TokenFormat
-	Upper     bool   // FormatHex32: in upper case
-	Header    string // FormatJWTHS256: the JOSE header, as it is to be signed
-	Secret    []byte // FormatJWTHS256: the legacy system's own signing secret
-	Lifetime  time.Duration
-	Reuse     bool          // return the same token again while it lives (needs FormatJWTHS256)
-	MinRemain time.Duration // Reuse: only while it lives at least this much longer
-	// Claims renders the claims as the exact JSON that is to be signed.
-	// Only for FormatJWTHS256.
-	Claims func(TokenFacts) ([]byte, error)
-}
+// LegacyToken says how the access token of a password grant looks.
+type LegacyToken = legacytoken.Token
 
 // TokenFacts are what a legacy token's claims may say.
-type TokenFacts struct {
-	ID        string // 16 random letters and digits
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-	User      *identity.User
-	Account   *identity.Account
-}
+type TokenFacts = legacytoken.Facts
 
 // PasswordGrant is one resource-owner password credentials grant
 // (RFC 6749, section 4.3), asked for in process.

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
 
 	"keyway/provider/identity"
-	"keyway/provider/secret"
+	"keyway/provider/legacytoken"
 	"keyway/provider/wire"
 )
 
@@ -254,32 +253,14 @@ func (pw *passwordUnit) event(g *GrantRecord) identity.Event {
 
 // accessToken makes the token in the legacy system's format.
 func (pw *passwordUnit) accessToken() (string, error) {
-	switch t := pw.grant.Token; t.Format {
-	case FormatOpaque:
-		return secret.Token(accessPrefix), nil
-	case FormatHex32:
-		token := secret.ID()
-		if t.Upper {
-			token = strings.ToUpper(token)
-		}
-		return token, nil
-	case FormatJWTHS256:
-		if t.Claims == nil || len(t.Secret) == 0 {
-			return "", errors.New("a jwt-hs256 token needs claims and a secret")
-		}
-		claims, err := t.Claims(TokenFacts{
-			ID: secret.Alnum(), IssuedAt: pw.issuedAt, ExpiresAt: pw.expires, User: &pw.who.User, Account: pw.account,
-		})
-		if err != nil {
-			return "", fmt.Errorf("legacy token claims: %w", err)
-		}
-		pw.claims = claims
-		if t.Reuse {
-			pw.kept = claims
-		}
-		pw.token = legacyJWT(t.Header, claims, t.Secret)
-		return pw.token, nil
-	default:
-		return "", fmt.Errorf("token format %q is not one of a legacy system", t.Format)
+	made, err := legacytoken.Make(&pw.grant.Token, accessPrefix, TokenFacts{
+		IssuedAt: pw.issuedAt, ExpiresAt: pw.expires, User: &pw.who.User, Account: pw.account,
+	})
+	if err != nil {
+		return "", err
 	}
+	if pw.token, pw.claims = made.Token, made.Claims; pw.grant.Token.Reuse {
+		pw.kept = made.Claims
+	}
+	return made.Token, nil
 }

@@ -28,7 +28,7 @@ func (p *Provider) reuse(ctx context.Context, u *unit) (*Grant, error) {
 	case err != nil:
 		return nil, wire.Outage(err)
 	}
-	token := legacyJWT(t.Header, st.Token.Claims, t.Secret)
+	token := t.Sign(st.Token.Claims)
 	if HashToken(token) != st.Token.Hash {
 		return nil, nil
 	}

@@ -21,6 +21,7 @@ import (
 	"keyway/provider/pages"
 	"keyway/provider/registration"
 	"keyway/provider/secret"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
 
@@ -42,6 +43,7 @@ type Provider struct {
 	origins     *cors.Origins
 	notices     *logout.Delivery // nil tells nobody
 	base        string           // the path of the issuer
+	visits      visit.Visits
 	closed      chan struct{}
 	closing     sync.Once
 
@@ -66,6 +68,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
+	p.visits = visit.Visits{Secure: strings.HasPrefix(o.Issuer, "https:"), Key: p.tokens.forms}
 	p.binder, err = binding.New(binding.Options{
 		Issuer: o.Issuer, Secret: o.Secret, Remember: p.options.Storage.RememberOnce, Now: o.Now,
 		RequireNonce: o.RequireDPoPNonce, Certificates: o.Certificates,

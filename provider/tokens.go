@@ -5,11 +5,9 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -172,18 +170,4 @@ func (s *tokenStrategy) unexpired(r fosite.Requester, t fosite.TokenType) error 
 		return fosite.ErrTokenExpired
 	}
 	return nil
-}
-
-// legacyJWT signs header and claims exactly as they are (RFC 7515, section
-// 5.1), HMAC with SHA-256; a library would order them anew.
-func legacyJWT(header string, claims, secret []byte) string {
-	var b strings.Builder
-	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
-	b.WriteByte('.')
-	b.WriteString(base64.RawURLEncoding.EncodeToString(claims))
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(b.String()))
-	b.WriteByte('.')
-	b.WriteString(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
-	return b.String()
 }
