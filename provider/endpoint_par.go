@@ -76,7 +76,11 @@ func (p *Provider) judgePushed(ctx context.Context, client *fositeClient, form u
 	if err != nil {
 		return nil, err
 	}
-	return p.judge(client, values)
+	a, err := p.judge(client, values)
+	if w := (*wire.Error)(nil); errors.As(err, &w) && w.Code == "invalid_redirect_uri" {
+		err = &wire.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: "The redirect_uri is not one of the client's.", Cause: w.Cause}
+	}
+	return a, err
 }
 
 // bindPushed binds the code to come to the key whose proof came with the request

@@ -19,6 +19,7 @@ func TestConformance(t *testing.T) {
 		signatureAttacks(t, s)
 		pageAttacks(t, s)
 		deviceAttacks(t, s)
+		pushedAttacks(t, s)
 		fositeRows(t, s)
 		leakRows(t, s)
 	})
