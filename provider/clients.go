@@ -63,7 +63,7 @@ func (p *Provider) newRegistration() (*registration.Endpoint, error) {
 	o.Delete = p.DeleteClient
 	o.Changed = func(id string) {
 		p.clients.drop(id)
-		p.reads.forget()
+		p.reads.Forget()
 	}
 	return registration.New(o)
 }

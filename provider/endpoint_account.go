@@ -200,7 +200,7 @@ func (p *Provider) changePassword(c *gin.Context, s *BrowserSession, values url.
 	if p.options.Passwords == nil {
 		return done{}, wire.BadRequest("Passwords are not changed here.")
 	}
-	defer p.reads.forget()
+	defer p.reads.Forget()
 	err := p.options.Passwords.Change(c.Request.Context(), identity.NewPassword{
 		Subject: s.Subject, Current: values.Get("current"), New: values.Get("new"), EndOthers: values.Get("end_others") != "", Keep: s.ID,
 		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(wire.RequestID),

@@ -49,7 +49,7 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err := p.binder.Check(c, pathUserinfo, shown, s.Bound); err != nil {
 		return err
 	}
-	u, err := p.findRecentUser(ctx, st.Grant.Subject)
+	u, err := p.reads.FindUser(ctx, p.options.Users, st.Grant.Subject, p.options.Now())
 	if errors.Is(err, identity.ErrNotFound) {
 		return shown.Refuse("invalid_token", err)
 	}

@@ -16,7 +16,7 @@ func (p *Provider) Inspect(ctx context.Context, token string) (*StoredToken, err
 	if token == "" || len(token) > maxToken {
 		return nil, identity.Failf(identity.ReasonInvalidToken, "token is empty or too long")
 	}
-	st, err := p.findRecent(ctx, HashToken(token))
+	st, err := p.reads.FindToken(ctx, p.options.Storage, HashToken(token), p.options.Now())
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, identity.Failf(identity.ReasonInvalidToken, "token is unknown")

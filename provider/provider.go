@@ -15,10 +15,12 @@ import (
 	"keyway/provider/binding"
 	"keyway/provider/cors"
 	"keyway/provider/exchange"
+	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
 	"keyway/provider/logout"
 	"keyway/provider/pages"
+	"keyway/provider/recent"
 	"keyway/provider/registration"
 	"keyway/provider/secret"
 	"keyway/provider/visit"
@@ -38,7 +40,7 @@ type Provider struct {
 	statements  *exchange.Reader
 	metadata    wire.Document
 	registrar   *registration.Endpoint // nil: clients cannot register themselves
-	reads       reads
+	reads       recent.Memory
 	binder      *binding.Binder
 	origins     *cors.Origins
 	notices     *logout.Delivery // nil tells nobody
@@ -60,7 +62,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	}
 	var err error
 	p := &Provider{options: o, keys: &keys.Ring{}, clients: &clientCache{}, closed: make(chan struct{})}
-	p.options.Storage = forgetful{Storage: o.Storage, reads: &p.reads}
+	p.options.Storage = recent.Storage{Storage: o.Storage, Memory: &p.reads}
 	p.fositeStore = &fositeStore{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil { // complete has parsed it before
 		p.base = u.EscapedPath()
@@ -204,6 +206,13 @@ func (p *Provider) openToClients(methods string) gin.HandlerFunc {
 			c.Abort()
 		}
 	}
+}
+
+// Directory returns d for use in this process: what it changes of people, the
+// provider sees at once, and not only after the moment for which it believes
+// what it has read.
+func (p *Provider) Directory(d identity.Directory) identity.Directory {
+	return recent.Directory{Directory: d, Memory: &p.reads}
 }
 
 // path is the path of one below the issuer.

@@ -29,7 +29,7 @@ func scanSession(scan scanFunc) (provider.BrowserSession, error) {
 	return b, err
 }
 
-// StartSession implements [provider.SessionStorage].
+// StartSession implements [storage.SessionStorage].
 func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		if x.Interaction != nil {
@@ -79,7 +79,7 @@ func (s *Store) replaceSession(ctx context.Context, tx *session, x *provider.Ses
 	return s.addNotices(ctx, tx, left, false)
 }
 
-// FindSession implements [provider.SessionStorage] in one indexed query.
+// FindSession implements [storage.SessionStorage] in one indexed query.
 func (s *Store) FindSession(ctx context.Context, h provider.Hash) (*provider.BrowserSession, error) {
 	var b provider.BrowserSession
 	rctx, cancel, run := s.backend.read(ctx)
@@ -93,7 +93,7 @@ func (s *Store) FindSession(ctx context.Context, h provider.Hash) (*provider.Bro
 	return &b, orNotFound(found, err)
 }
 
-// TouchSession implements [provider.SessionStorage].
+// TouchSession implements [storage.SessionStorage].
 func (s *Store) TouchSession(ctx context.Context, h provider.Hash, at time.Time) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		_, err := tx.exec(ctx, `UPDATE browser_session SET seen_at = $1 WHERE hash = $2 AND seen_at < $1`, millis(at), h[:])
@@ -101,7 +101,7 @@ func (s *Store) TouchSession(ctx context.Context, h provider.Hash, at time.Time)
 	})
 }
 
-// EndSessions implements [provider.SessionStorage].
+// EndSessions implements [storage.SessionStorage].
 func (s *Store) EndSessions(ctx context.Context, q provider.SessionQuery) ([]provider.SessionClient, error) {
 	if q.Subject == "" {
 		return nil, errors.New("store: browser sessions are ended by their subject")
@@ -117,7 +117,7 @@ func (s *Store) EndSessions(ctx context.Context, q provider.SessionQuery) ([]pro
 	return left, err
 }
 
-// ListSessions implements [provider.AccountStorage].
+// ListSessions implements [storage.AccountStorage].
 func (s *Store) ListSessions(ctx context.Context, subject string) ([]provider.BrowserSession, error) {
 	var all []provider.BrowserSession
 	err := s.readRows(ctx, `SELECT `+sessionColumns+` WHERE b.subject = $1 AND b.expires_at > $2 ORDER BY b.seen_at DESC, b.id`,

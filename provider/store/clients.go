@@ -12,7 +12,7 @@ import (
 	"keyway/provider/identity"
 )
 
-// FindClient implements [provider.ClientStorage].
+// FindClient implements [storage.ClientStorage].
 func (s *Store) FindClient(ctx context.Context, id string) (*provider.Client, error) {
 	var body string
 	if err := s.readRow(ctx, `SELECT body FROM oauth_client WHERE id = $1`, []any{id}, &body); err != nil {
@@ -21,7 +21,7 @@ func (s *Store) FindClient(ctx context.Context, id string) (*provider.Client, er
 	return parseClient(body)
 }
 
-// ListClients implements [provider.ClientStorage].
+// ListClients implements [storage.ClientStorage].
 func (s *Store) ListClients(ctx context.Context) ([]*provider.Client, error) {
 	var clients []*provider.Client
 	err := s.readRows(ctx, `SELECT body FROM oauth_client`, nil, func(scan scanFunc) error {
@@ -41,7 +41,7 @@ func (s *Store) ListClients(ctx context.Context) ([]*provider.Client, error) {
 	return clients, nil
 }
 
-// SaveClient implements [provider.ClientStorage].
+// SaveClient implements [storage.ClientStorage].
 func (s *Store) SaveClient(ctx context.Context, c *provider.Client) error {
 	if c.ID == "" || len(c.ID) > maxKey || !storable(c.ID) {
 		return errors.New("store: a client's id is a text of 1 to 512 bytes")
@@ -61,7 +61,7 @@ func (s *Store) SaveClient(ctx context.Context, c *provider.Client) error {
 	})
 }
 
-// DeleteClient implements [provider.ClientStorage].
+// DeleteClient implements [storage.ClientStorage].
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		n, err := tx.exec(ctx, `DELETE FROM oauth_client WHERE id = $1`, id)

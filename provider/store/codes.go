@@ -25,7 +25,7 @@ func redeem(ctx context.Context, tx *session, x *provider.Issue, now time.Time) 
 	return err
 }
 
-// FindCode implements [provider.CodeStorage] in one indexed query.
+// FindCode implements [storage.CodeStorage] in one indexed query.
 func (s *Store) FindCode(ctx context.Context, h provider.Hash) (*provider.StoredCode, error) {
 	var (
 		x               provider.StoredCode

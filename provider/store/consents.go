@@ -55,7 +55,7 @@ func scanConsent(scan scanFunc) (c provider.Consent, err error) {
 	return c, err
 }
 
-// FindConsent implements [provider.AccountStorage].
+// FindConsent implements [storage.AccountStorage].
 func (s *Store) FindConsent(ctx context.Context, subject, client string) (*provider.Consent, error) {
 	var c provider.Consent
 	found := false
@@ -68,7 +68,7 @@ func (s *Store) FindConsent(ctx context.Context, subject, client string) (*provi
 	return &c, orNotFound(found, err)
 }
 
-// ListConsents implements [provider.AccountStorage].
+// ListConsents implements [storage.AccountStorage].
 func (s *Store) ListConsents(ctx context.Context, subject string) ([]provider.Consent, error) {
 	var all []provider.Consent
 	err := s.readRows(ctx, `SELECT subject, client_id, scopes, given_at FROM consent WHERE subject = $1`, []any{subject}, func(scan scanFunc) error {
@@ -81,7 +81,7 @@ func (s *Store) ListConsents(ctx context.Context, subject string) ([]provider.Co
 	return all, err
 }
 
-// RevokeConsent implements [provider.AccountStorage].
+// RevokeConsent implements [storage.AccountStorage].
 func (s *Store) RevokeConsent(ctx context.Context, subject, client string, e *identity.Event) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		if _, err := tx.exec(ctx, `DELETE FROM consent WHERE subject = $1 AND client_id = $2`, subject, client); err != nil {

@@ -57,7 +57,7 @@ func (s *Store) FindDevice(ctx context.Context, code usercode.Code) (*device.Rec
 	return d.record()
 }
 
-// FindDeviceGrant implements [provider.DeviceStorage] in one indexed query.
+// FindDeviceGrant implements [storage.DeviceStorage] in one indexed query.
 func (s *Store) FindDeviceGrant(ctx context.Context, h provider.Hash) (*provider.StoredDevice, error) {
 	var (
 		x             provider.StoredDevice

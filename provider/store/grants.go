@@ -29,7 +29,7 @@ func addGrant(ctx context.Context, tx *session, g *provider.GrantRecord, sid str
 	return err
 }
 
-// Revoke implements [provider.TokenStorage].
+// Revoke implements [storage.TokenStorage].
 func (s *Store) Revoke(ctx context.Context, q provider.RevokeQuery) (int, error) {
 	var ended int
 	err := s.write(ctx, func(ctx context.Context, tx *session) (err error) {

@@ -8,7 +8,7 @@ import (
 	"keyway/provider/identity"
 )
 
-// AddInteraction implements [provider.InteractionStorage].
+// AddInteraction implements [storage.InteractionStorage].
 func (s *Store) AddInteraction(ctx context.Context, i *provider.Interaction) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		if err := makeRoom(ctx, tx, i); err != nil {
@@ -42,7 +42,7 @@ func makeRoom(ctx context.Context, tx *session, i *provider.Interaction) error {
 	return err
 }
 
-// FindInteraction implements [provider.InteractionStorage].
+// FindInteraction implements [storage.InteractionStorage].
 func (s *Store) FindInteraction(ctx context.Context, h provider.Hash) (*provider.Interaction, error) {
 	var (
 		i                       = provider.Interaction{Hash: h}
@@ -62,7 +62,7 @@ func (s *Store) FindInteraction(ctx context.Context, h provider.Hash) (*provider
 	return &i, nil
 }
 
-// UpdateInteraction implements [provider.InteractionStorage].
+// UpdateInteraction implements [storage.InteractionStorage].
 func (s *Store) UpdateInteraction(ctx context.Context, i *provider.Interaction) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error { return updateInteraction(ctx, tx, i, s.now()) })
 }
@@ -84,7 +84,7 @@ func updateInteraction(ctx context.Context, tx *session, i *provider.Interaction
 	return err
 }
 
-// EndInteraction implements [provider.InteractionStorage].
+// EndInteraction implements [storage.InteractionStorage].
 func (s *Store) EndInteraction(ctx context.Context, h provider.Hash) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error { return endInteraction(ctx, tx, h, s.now()) })
 }

@@ -9,7 +9,7 @@ import (
 	"keyway/provider/identity"
 )
 
-// Issue implements [provider.TokenStorage].
+// Issue implements [storage.TokenStorage].
 func (s *Store) Issue(ctx context.Context, x *provider.Issue) error {
 	if x.GrantID == "" || x.NewGrant != nil && x.NewGrant.ID != x.GrantID {
 		return errors.New("store: an issue needs the id of its grant")

@@ -7,7 +7,7 @@ import (
 	"keyway/provider/identity"
 )
 
-// AddPushed implements [provider.PushedStorage].
+// AddPushed implements [storage.PushedStorage].
 func (s *Store) AddPushed(ctx context.Context, r *provider.PushedRequest) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		if r.Source != "" {
@@ -23,7 +23,7 @@ func (s *Store) AddPushed(ctx context.Context, r *provider.PushedRequest) error 
 	})
 }
 
-// FindPushed implements [provider.PushedStorage].
+// FindPushed implements [storage.PushedStorage].
 func (s *Store) FindPushed(ctx context.Context, h provider.Hash) (*provider.PushedRequest, error) {
 	r, expires := provider.PushedRequest{Hash: h}, int64(0)
 	err := s.readRow(ctx, `SELECT client_id, source, query, expires_at FROM pushed_request WHERE hash = $1 AND expires_at > $2`,
@@ -35,7 +35,7 @@ func (s *Store) FindPushed(ctx context.Context, h provider.Hash) (*provider.Push
 	return &r, nil
 }
 
-// EndPushed implements [provider.PushedStorage].
+// EndPushed implements [storage.PushedStorage].
 func (s *Store) EndPushed(ctx context.Context, h provider.Hash) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error { return endPushed(ctx, tx, h) })
 }

@@ -8,7 +8,7 @@ import (
 	"keyway/provider/identity"
 )
 
-// RememberOnce implements [provider.ReplayStorage]. It stores only a hash, so
+// RememberOnce implements [storage.ReplayStorage]. It stores only a hash, so
 // the length of id does not matter. What has expired may be remembered anew.
 func (s *Store) RememberOnce(ctx context.Context, namespace, id string, expires time.Time) error {
 	hash := sha256.Sum256([]byte(namespace + "\x00" + id))

@@ -20,17 +20,17 @@ const selectToken = `SELECT t.hash, t.kind, t.scopes || '
 	g.auth_time || ' ' || g.created_at || ' ' || g.expires_at || ' ' || g.revoked_at
 	FROM oauth_token t JOIN oauth_grant g ON g.id = t.grant_id LEFT JOIN users u ON u.subject = g.subject`
 
-// FindToken implements [provider.TokenStorage] in one indexed query.
+// FindToken implements [storage.TokenStorage] in one indexed query.
 func (s *Store) FindToken(ctx context.Context, h provider.Hash) (*provider.StoredToken, error) {
 	return s.findToken(ctx, selectToken+` WHERE t.hash = $1`, h[:])
 }
 
-// FindGrant implements [provider.GrantStorage].
+// FindGrant implements [storage.GrantStorage].
 func (s *Store) FindGrant(ctx context.Context, id string) (*provider.StoredToken, error) {
 	return s.findToken(ctx, selectToken+` WHERE t.grant_id = $1 ORDER BY t.expires_at DESC LIMIT 1`, id)
 }
 
-// FindReusable implements [provider.TokenStorage].
+// FindReusable implements [storage.TokenStorage].
 func (s *Store) FindReusable(ctx context.Context, clientID, subject string, at time.Time) (*provider.StoredToken, error) {
 	return s.findToken(ctx, selectToken+` WHERE g.client_id = $1 AND g.subject = $2 AND g.expires_at > $3
 		AND g.revoked_at = 0 AND t.kind = 'access' AND t.claims IS NOT NULL AND t.expires_at > $3
