@@ -19,9 +19,9 @@ func TestPasswordInABrowser(t *testing.T) {
 	p, other := newPerson(browser, t, d.URL), newPerson(browser, t, d.URL)
 	p.signsInToApp("demoadmin", before)
 	other.signsInToApp("demoadmin", before)
-	legacy := func(password string) bool { // an old app that answers 200 in any case
+	legacy := func(password string) bool {
 
-		res, err := http.PostForm(d.URL+"/api/v1/authenticate", url.Values{"username": {"demoadmin"}, "password": {password}, "api_key": {"DEMO-FAVEO-API-KEY"}}) //nolint:gosec // the demo's
+		res, err := http.PostForm(d.URL+"/api/v1/authenticate", url.Values{"username": {"demoadmin"}, "password": {password}, "api_key": {"DEMO-FAVEO-API-KEY"}})
 		require.NoError(t, err)
 		defer res.Body.Close() //nolint:errcheck // only read from
 		body, err := io.ReadAll(res.Body)
