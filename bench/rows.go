@@ -55,6 +55,22 @@ func getCall(target, bearer string) call {
 	}
 }
 
+// pushCall pushes an authorization request (RFC 9126), judged in full.
+func pushCall(base string) call {
+	form := url.Values{
+		"response_type": {"code"}, "redirect_uri": {callback}, "scope": {"openid email"}, "state": {"s"}, "nonce": {"n"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	return func(ctx context.Context, client *http.Client, _ int64) error {
+		req, err := post(ctx, base+"/oauth2/par", "own", form)
+		if err != nil {
+			return err
+		}
+		_, err = send(client, req, http.StatusCreated)
+		return err
+	}
+}
+
 // loginCall logs in through Faveo's call and wants a token, for a refusal is
 // answered with status 200 too.
 func loginCall(base, user string) call {
@@ -159,6 +175,11 @@ func keywayRows(ctx context.Context, base string, refreshTokens []string) ([]row
 		{Name: "refresh, rotating", Target: 0.45, Call: refreshCall(base, refreshTokens)},
 		{Name: "code + PKCE with a session, ES256", Target: 1.2, Call: flow.call},
 		{Name: "device flow with a session, ES256", Call: flow.device},
+		{Name: "token exchange of a legacy token, opaque", Call: postCall(base+"/oauth2/token", "service", url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "scope": {"openid"},
+			"subject_token": {token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+		})},
+		{Name: "pushed authorization request", Call: pushCall(base)},
 		{Name: "legacy login, bcrypt cost 4, minus the hash", Target: 0.30, Call: loginCall(base, "cheap"), Floor: "floor: Gin + bcrypt cost 4"},
 		{Name: "legacy login, argon2id, minus the hash", Target: 1.0, Call: loginCall(base, "full"), Floor: "floor: Gin + argon2id"},
 	}, nil

@@ -37,9 +37,10 @@ passwords: {keep_hashes: true, verified_cache: %[4]s, queue: 1000, wait: 30s}
 clients:
   - client_id: service
     secret: env:KEYWAY_BENCH_SERVICE
-    grant_types: [client_credentials]
-    scopes: [read]
+    grant_types: [client_credentials, "urn:ietf:params:oauth:grant-type:token-exchange"]
+    scopes: [read, openid]
     may_introspect: true
+    may_exchange: true
   - client_id: service-jwt
     secret: env:KEYWAY_BENCH_SERVICE
     grant_types: [client_credentials]
