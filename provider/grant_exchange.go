@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 
@@ -57,26 +58,22 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 	}
 	p := h.provider
 	caller := exchange.Caller{ID: c.ID, Issuer: p.options.Issuer, Scopes: c.GetScopes(), Audience: c.GetAudience()}
+	var who *exchange.Party
+	var decision *exchange.Decision
+	var err error
 	if ar.GrantTypes.ExactOne(grantExchange) {
-		who, decision, err := p.statements.Exchange(ctx, ar.Form, caller)
-		if err != nil {
-			return err
-		}
 		u.origin = "token_exchange"
+		who, decision, err = p.statements.Exchange(ctx, ar.Form, caller)
+	} else {
+		u.origin = "jwt_bearer"
+		who, decision, err = p.statements.Grant(ctx, exchange.Assertion{Form: ar.Form, Caller: caller, Keys: func(jws string) (*jose.JSONWebKeySet, error) {
+			return p.clientKeys(ctx, c, jws)
+		}})
+	}
+	if err == nil {
 		h.grant(ar, u, who, decision)
-		return nil
 	}
-	set, err := p.clientKeys(ctx, c, ar.Form.Get("assertion"))
-	if err != nil {
-		return err
-	}
-	who, decision, err := p.statements.Grant(ctx, exchange.Assertion{Form: ar.Form, Caller: caller, Keys: set})
-	if err != nil {
-		return err
-	}
-	u.origin = "jwt_bearer"
-	h.grant(ar, u, who, decision)
-	return nil
+	return err
 }
 
 // PopulateTokenEndpointResponse makes the token. There is no refresh token:
@@ -109,22 +106,16 @@ func (h *exchangeHandler) AccessParty(ctx context.Context, token string) (*excha
 // grant is.
 func (h *exchangeHandler) IDTokenParty(ctx context.Context, token, client string) (*exchange.Party, error) {
 	p := h.provider
-	signed, err := p.keys.Verify(token)
-	if err != nil || signed.Type != "" && signed.Type != "JWT" {
-		return nil, identity.Failf(identity.ReasonInvalidToken, "not an ID token of ours")
-	}
-	said, err := exchange.ReadIDToken(signed.Payload, p.options.Issuer, client, p.options.Now())
+	said, err := exchange.ReadIDToken(p.keys, token, exchange.Caller{ID: client, Issuer: p.options.Issuer}, p.options.Now())
 	if err != nil {
 		return nil, identity.Fail(identity.ReasonInvalidToken, err)
 	}
 	st, err := p.options.Storage.FindGrant(ctx, said.Grant)
 	switch {
-	case errors.Is(err, identity.ErrNotFound):
-		return nil, identity.Failf(identity.ReasonInvalidToken, "its grant is gone")
+	case errors.Is(err, identity.ErrNotFound), err == nil && (!st.Grant.RevokedAt.IsZero() || st.Grant.ClientID != client):
+		return nil, identity.Failf(identity.ReasonInvalidToken, "its grant is gone, revoked or of another client")
 	case err != nil:
 		return nil, wire.Outage(err)
-	case !st.Grant.RevokedAt.IsZero() || st.Grant.ClientID != client:
-		return nil, identity.Failf(identity.ReasonInvalidToken, "its grant is revoked, or of another client")
 	}
 	return h.live(ctx, st, st.Grant.Scopes, earlier(said.Expires, st.Grant.ExpiresAt))
 }

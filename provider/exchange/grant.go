@@ -17,7 +17,8 @@ import (
 type Assertion struct {
 	Form   url.Values
 	Caller Caller
-	Keys   *jose.JSONWebKeySet // the caller's own; nil for none
+	// Keys returns the caller's own, nil for none, by which jws may be signed.
+	Keys func(jws string) (*jose.JSONWebKeySet, error)
 }
 
 // Grant judges an assertion, of a trusted issuer about a user or of the client
@@ -29,7 +30,7 @@ func (r *Reader) Grant(ctx context.Context, a Assertion) (*Party, *Decision, err
 	if token == "" {
 		return nil, nil, wire.BadRequest("The parameter assertion is missing.")
 	}
-	st, err := r.readGrant(ctx, token, a.Caller.ID, a.Keys)
+	st, err := r.readGrant(ctx, token, &a)
 	if err != nil {
 		return nil, nil, notGranted(invalid(err))
 	}
@@ -81,7 +82,8 @@ func notGranted(err error) error {
 	return wire.Of("invalid_grant", errors.New(err.Error()))
 }
 
-func (r *Reader) readGrant(ctx context.Context, token, client string, own *jose.JSONWebKeySet) (*statement, error) {
+func (r *Reader) readGrant(ctx context.Context, token string, a *Assertion) (*statement, error) {
+	client := a.Caller.ID
 	said, err := unverified(token)
 	if err != nil {
 		return nil, err
@@ -90,8 +92,15 @@ func (r *Reader) readGrant(ctx context.Context, token, client string, own *jose.
 	if x := r.issuers[said.text("iss")]; x != nil {
 		return r.read(ctx, token, client, x, strict)
 	}
-	if said.text("iss") != client || said.text("sub") != client || own == nil {
+	if said.text("iss") != client || said.text("sub") != client {
 		return nil, errors.New("the issuer is not trusted, or is the client and speaks of another")
+	}
+	own, err := a.Keys(token)
+	if err != nil {
+		return nil, err
+	}
+	if own == nil {
+		return nil, errors.New("the client has no keys")
 	}
 	self := &TrustedIssuer{Issuer: client, JWKS: own, Directory: client}
 	if err := self.complete(r.options.Audience); err != nil {

@@ -20,7 +20,7 @@ func grantOf(token string, own *jose.JSONWebKeySet, form ...string) exchange.Ass
 	for i := 0; i+1 < len(form); i += 2 {
 		f.Set(form[i], form[i+1])
 	}
-	return exchange.Assertion{Form: f, Keys: own, Caller: exchange.Caller{
+	return exchange.Assertion{Form: f, Keys: func(string) (*jose.JSONWebKeySet, error) { return own, nil }, Caller: exchange.Caller{
 		ID: caller, Issuer: ours, Scopes: []string{"read", "write", "admin", "openid", "email"}, Audience: []string{"stock"},
 	}}
 }

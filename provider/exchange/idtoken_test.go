@@ -2,13 +2,25 @@ package exchange_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider/exchange"
+	"keyway/provider/keys"
 )
+
+// verified says that everything was signed.
+type verified struct{ typ string }
+
+func (v verified) Verify(token string) (*keys.Signed, error) {
+	if token == "forged" {
+		return nil, errors.New("signature is wrong")
+	}
+	return &keys.Signed{Type: v.typ, Payload: []byte(token)}, nil
+}
 
 func TestReadIDToken(t *testing.T) {
 	read := func(changes all) (*exchange.IDToken, error) {
@@ -18,7 +30,7 @@ func TestReadIDToken(t *testing.T) {
 		}
 		b, err := json.Marshal(c)
 		require.NoError(t, err)
-		return exchange.ReadIDToken(b, ours, caller, noon)
+		return exchange.ReadIDToken(verified{"JWT"}, string(b), exchange.Caller{ID: caller, Issuer: ours}, noon)
 	}
 	t.Run("it leads back to its grant", func(t *testing.T) {
 		for _, aud := range []any{caller, []any{caller}} {
@@ -43,9 +55,17 @@ func TestReadIDToken(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
+	t.Run("another kind of token is refused", func(t *testing.T) {
+		b, err := json.Marshal(said(all{"iss": ours, "aud": caller, "jti": exchange.JTI("g-1", "x")}))
+		require.NoError(t, err)
+		for _, typ := range []string{"at+jwt", "logout+jwt"} {
+			_, err = exchange.ReadIDToken(verified{typ}, string(b), exchange.Caller{ID: caller, Issuer: ours}, noon)
+			require.Error(t, err, typ)
+		}
+	})
 	t.Run("what is no JSON object is refused", func(t *testing.T) {
-		for _, b := range []string{"", "null", "[]", "{", "{}{}"} {
-			_, err := exchange.ReadIDToken([]byte(b), ours, caller, noon)
+		for _, b := range []string{"forged", "", "null", "[]", "{", "{}{}"} {
+			_, err := exchange.ReadIDToken(verified{}, b, exchange.Caller{ID: caller, Issuer: ours}, noon)
 			require.Error(t, err, b)
 		}
 	})
