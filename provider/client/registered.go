@@ -41,6 +41,6 @@ func (c *Client) Dynamic() bool { return c.Source == SourceDynamic }
 
 // checkDynamic reports rights that only an operator can give.
 func (c *Client) checkDynamic() bool {
-	return !c.Dynamic() || !c.Internal() && c.System == "" && !c.MayIntrospect && !c.MayRevokeLegacy && !c.SkipConsent &&
-		!slices.Contains(c.GrantTypes, GrantPassword)
+	return !c.Dynamic() || !c.Internal() && c.System == "" && !c.MayIntrospect && !c.MayRevokeLegacy && !c.SkipConsent && !c.MayExchange &&
+		!slices.ContainsFunc(c.GrantTypes, func(g string) bool { return g == GrantPassword || g == GrantTokenExchange || g == GrantJWTBearer })
 }
