@@ -18,6 +18,7 @@ type Config struct {
 	Secret          Secret         `yaml:"secret" required:"true" doc:"At least 32 random bytes, the same on every replica. Seals stored keys; other secrets are derived from it."`
 	Log             Log            `yaml:"log" doc:"What is logged, to standard error."`
 	Sessions        Sessions       `yaml:"sessions" doc:"How long browsers stay signed in."`
+	SignIn          SignIn         `yaml:"sign_in" doc:"What the pages for signing in offer."`
 	Tokens          Tokens         `yaml:"tokens" doc:"Lifetimes, unless a client or a system has its own."`
 	Passwords       Passwords      `yaml:"passwords" doc:"How passwords are hashed, and how many at a time."`
 	Lockout         Lockout        `yaml:"lockout" doc:"When guessing is stopped."`
@@ -32,6 +33,11 @@ type Config struct {
 	Clients         []Client       `yaml:"clients" doc:"OAuth clients, applied at every start."`
 	TrustedIssuers  []Trusted      `yaml:"trusted_issuers" doc:"Others whose signed word on who a user is counts, in token exchange (RFC 8693) and as a grant (RFC 7523)."`
 	Systems         []System       `yaml:"systems" doc:"Legacy systems to answer for."`
+}
+
+// SignIn says what the pages for signing in offer.
+type SignIn struct {
+	SignUpURL string `yaml:"sign_up_url" doc:"Where people make an account, such as an old site's form: the login page links there, and prompt=create leads there. It gets return_to, the URL by which the sign-in goes on."`
 }
 
 // Outbound says which calls go out to URLs that others name, such as a client's

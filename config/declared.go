@@ -43,6 +43,12 @@ type Client struct {
 	ClientURI                 string        `yaml:"client_uri" doc:"Its home page, shown at consent."`
 	PolicyURI                 string        `yaml:"policy_uri" doc:"How it treats what it learns of people, shown at consent."`
 	TermsURI                  string        `yaml:"tos_uri" doc:"Its terms of service, shown at consent."`
+	PKCEOptional              bool          `yaml:"pkce_optional" default:"false" doc:"Whether it may ask without PKCE; not for a public client. Where it sends a challenge, that binds."`
+	RequirePushed             bool          `yaml:"require_pushed_authorization_requests" default:"false" doc:"Whether it must push its authorization requests (RFC 9126)."`
+	RequireRequestObject      bool          `yaml:"require_signed_request_object" default:"false" doc:"Whether it must sign its authorization requests (RFC 9101), with one of its keys."`
+	RequestObjectAlg          string        `yaml:"request_object_signing_alg" enum:"RS256 PS256 ES256 EdDSA" doc:"The one algorithm of its request objects; without, any of these."`
+	ResponseAlg               string        `yaml:"authorization_signed_response_alg" default:"RS256" enum:"RS256 ES256" doc:"What authorization responses are signed with where it asks for response_mode jwt (JARM)."`
+	DetailTypes               []string      `yaml:"authorization_details_types" doc:"The types of authorization_details (RFC 9396) that it may ask for. Discovery lists those of all clients."`
 	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`

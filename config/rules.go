@@ -35,6 +35,7 @@ func (c *Config) rules(w world) []rule {
 			"passwords.argon2.memory_kib", c.Passwords.Argon2.MemoryKiB < 8*c.Passwords.Argon2.Parallelism,
 			"must be at least 8 for each of passwords.argon2.parallelism", "",
 		},
+		{"sign_in.sign_up_url", !isSignUp(c.SignIn.SignUpURL), "must be an http or https URL with a host, without a fragment", "write https://www.example.com/register"},
 		{"limits.read_timeout", c.Limits.ReadTimeout < c.Limits.ReadHeaderTimeout, "must not be less than limits.read_header_timeout", ""},
 	}
 	rs = append(rs, c.issuerRules()...)
@@ -45,6 +46,12 @@ func (c *Config) rules(w world) []rule {
 		w.fileRule("tls.certificate", t.Certificate), w.fileRule("tls.key", t.Key), w.fileRule("users_file", c.UsersFile),
 		w.folderRule("templates_dir", c.TemplatesDir), w.folderRule("branding_dir", c.BrandingDir))
 	return append(append(rs, c.clientRules(w)...), append(c.trustedRules(w), c.systemRules()...)...)
+}
+
+// isSignUp reports whether people can be sent to s; "" is nowhere.
+func isSignUp(s string) bool {
+	_, ok := parseURL(s)
+	return s == "" || ok && !strings.Contains(s, "#")
 }
 
 // minSecret is the size of the keys that are derived from the secret, in bytes.

@@ -52,7 +52,7 @@ func (x *Client) rules(at string) []rule {
 		{at + "secret", shared && x.Secret.IsZero(), "is required for " + x.AuthMethod, "write secret: env:NAME, or auth_method: none for a public client"},
 		{at + "secret", !shared && !x.Secret.IsZero(), "is of no use for " + x.AuthMethod, "remove it, or choose client_secret_basic"},
 		{at + "jwks", signed && x.JWKS == "" && x.JWKSURI == "", "is required for " + x.AuthMethod, "name a file with its keys, or write jwks_uri"},
-		{at + "jwks", !signed && !bearer && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, or choose private_key_jwt"},
+		{at + "jwks", !signed && !bearer && !x.signsRequests() && x.JWKS != "", "is of no use for " + x.AuthMethod, "remove it, choose private_key_jwt, or say by request_object_signing_alg that it signs requests"},
 		{at + "jwks_uri", x.JWKS != "" && x.JWKSURI != "", "does not go with jwks", "keep one of them"},
 		{at + "grant_types", len(x.GrantTypes) == 0, "must not be empty", ""},
 		{at + "grant_types", public && own, "must not have client_credentials: a public client has no credentials", ""},
@@ -68,6 +68,7 @@ func (x *Client) rules(at string) []rule {
 		lifetimeRule(at+"access_lifetime", x.AccessLifetime),
 		lifetimeRule(at+"refresh_lifetime", x.RefreshLifetime),
 	}
+	rs = append(rs, x.requestRules(at, code)...)
 	const uri = "must be an https URL, an http URL on loopback, or one of the app's own scheme with a dot in it; without fragment, user, wildcard or dotted segments"
 	for _, link := range []struct{ key, uri string }{
 		{"jwks_uri", x.JWKSURI},
@@ -85,6 +86,17 @@ func (x *Client) rules(at string) []rule {
 	rs = append(rs, listRules(at+"audience", x.Audience, scopeToken.MatchString, "must be one audience without spaces", "")...)
 	rs = append(rs, listRules(at+"redirect_uris", x.RedirectURIs, isReturnURI, uri, "")...)
 	return append(rs, listRules(at+"post_logout_redirect_uris", x.PostLogoutRedirectURIs, isReturnURI, uri, "")...)
+}
+
+func (x *Client) signsRequests() bool { return x.RequireRequestObject || x.RequestObjectAlg != "" }
+
+// requestRules are about what its authorization requests have to be.
+func (x *Client) requestRules(at string, code bool) []rule {
+	return []rule{
+		{at + "require_signed_request_object", x.RequireRequestObject && x.JWKS == "" && x.JWKSURI == "", "needs keys that verify", "name a file in jwks, or write jwks_uri"},
+		{at + "pkce_optional", x.AuthMethod == "none" && x.PKCEOptional, "is not for a public client", ""},
+		{at + "require_pushed_authorization_requests", !code && x.RequirePushed, "is of no use without authorization_code", ""},
+	}
 }
 
 // isReturnURI reports whether a browser may be sent to s: RFC 6749, section

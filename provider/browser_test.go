@@ -60,6 +60,15 @@ type browser struct {
 
 func (w *world) newBrowser() *browser { return &browser{w: w, cookies: map[string]*http.Cookie{}} }
 
+// request has the cookies of the browser.
+func (b *browser) request(method, target string) *http.Request {
+	r := httptest.NewRequest(method, strings.TrimPrefix(target, "https://id.example.com"), http.NoBody)
+	for _, c := range b.cookies {
+		r.AddCookie(c)
+	}
+	return r
+}
+
 func (b *browser) send(method, target string, form url.Values) answer {
 	target = strings.TrimPrefix(target, "https://id.example.com")
 	r := httptest.NewRequest(method, target, strings.NewReader(form.Encode()))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -21,6 +20,7 @@ type unit struct {
 	presented string       // refresh: the token that was presented
 	stored    *StoredToken // refresh: what it is
 	password  *passwordUnit
+	narrowed  []string      // for whom the access token is, where that is fewer than the grant's
 	caller    *fositeClient // at the token endpoint: who authenticated
 	code      *codeUnit     // the code that is redeemed
 	rebound   bool          // what the session is bound to is not what is stored
@@ -160,8 +160,8 @@ func (s *fositeStore) record(u *unit, signature string, kind TokenKind, r fosite
 		t.IssuedAt = u.password.issuedAt
 	}
 	t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.AccessToken)
-	if audience := r.GetGrantedAudience(); kind == KindAccess && u.code != nil && !slices.Equal(audience, u.code.stored.Grant.Audience) {
-		t.Audience = audience
+	if kind == KindAccess {
+		t.Audience = u.narrowed
 	}
 	if kind == KindRefresh {
 		t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.RefreshToken)

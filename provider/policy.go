@@ -117,6 +117,9 @@ func narrowTargets(ar *fosite.AccessRequest, u *unit) error {
 	if !ok {
 		return wire.Of(target.Code, errors.New("a resource is malformed or was not granted"))
 	}
+	if !slices.Equal(audience, granted) {
+		u.narrowed = audience
+	}
 	ar.GrantedAudience = audience
 	if u.code != nil {
 		u.code.request.GrantedAudience = audience

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"keyway/config"
@@ -101,6 +102,8 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, MayExchange: c.MayExchange, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
 	bindClient(out, &c)
+	out.PKCEOptional, out.RequirePushed, out.RequireRequestObject = c.PKCEOptional, c.RequirePushed, c.RequireRequestObject
+	out.RequestObjectAlg, out.ResponseAlg, out.DetailTypes = c.RequestObjectAlg, c.ResponseAlg, c.DetailTypes
 	out.JWKSURI, out.ClientURI, out.PolicyURI, out.TermsURI = c.JWKSURI, c.ClientURI, c.PolicyURI, c.TermsURI
 	if c.DefaultMaxAge > 0 {
 		seconds := int64(c.DefaultMaxAge / time.Second)
@@ -122,6 +125,16 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		out.JWKS = keys
 	}
 	return out, nil
+}
+
+// detailTypes are the types of authorization details of all declared clients.
+func detailTypes(clients []config.Client) []string {
+	var all []string
+	for i := range clients {
+		all = append(all, clients[i].DetailTypes...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // internalClient is the client that a legacy system's logins are granted to.

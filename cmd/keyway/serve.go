@@ -242,7 +242,7 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
 		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords,
-		Registration: p.registration(), TrustedIssuers: trusted,
+		Registration: p.registration(), TrustedIssuers: trusted, SignUpURL: p.cfg.SignIn.SignUpURL, DetailTypes: detailTypes(p.cfg.Clients),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,
 			Code: t.CodeLifetime, Interaction: s.SignIn, SessionIdle: s.Idle, SessionMax: s.Max,
