@@ -131,7 +131,7 @@ func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []st
 	}
 	may, _ := s.Claims["may_act"].(map[string]any)
 	return &exchange.Party{
-		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.audience(),
+		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.Audience(),
 		Expires: expires, AuthTime: unixTime(s.AuthTime), Act: s.Act, MayAct: may,
 		Origin: exchange.Origin{Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Unverified: s.Unverified},
 	}, nil
