@@ -5,27 +5,17 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
 
 	"keyway/provider/assertion"
+	"keyway/provider/caller"
 	"keyway/provider/identity"
 	"keyway/provider/keyset"
 	"keyway/provider/secret"
 	"keyway/provider/wire"
 )
-
-// assertionType is the value of client_assertion_type (RFC 7523, section 2.2).
-const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-// presentedClient is what a request says of who is calling.
-type presentedClient struct {
-	method AuthMethod
-	id     string
-	secret string // or the assertion
-}
 
 // authenticateClient is fosite's [fosite.ClientAuthenticationStrategy]: one
 // method a request, and the one that the client registered. The clients of
@@ -43,11 +33,11 @@ func (p *Provider) authenticateClient(ctx context.Context, r *http.Request, form
 }
 
 func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.Values) (*fositeClient, error) {
-	shown, err := presented(r, form)
+	shown, err := caller.Read(r, form)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.liveClient(ctx, shown.id)
+	c, err := p.liveClient(ctx, shown.ID)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, invalidClient("client is unknown or disabled")
@@ -55,8 +45,8 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 		return nil, err
 	case c.Internal():
 		return nil, invalidClient("the client of a legacy system may not call")
-	case shown.method == AuthNone && c.ByCertificate(): // it is the connection that shows the rest
-	case shown.method != c.AuthMethod:
+	case shown.Method == AuthNone && c.ByCertificate(): // it is the connection that shows the rest
+	case shown.Method != c.AuthMethod:
 		return nil, invalidClient("not the client's authentication method")
 	}
 	switch c.AuthMethod {
@@ -71,9 +61,9 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 		}
 		err = p.binder.CheckRegistered(r, set)
 	case AuthPrivateKeyJWT:
-		err = p.checkAssertion(ctx, c, shown.secret)
+		err = p.checkAssertion(ctx, c, shown.Secret)
 	default:
-		err = p.secrets.CompareAny(ctx, c.SecretHashes, shown.secret)
+		err = p.secrets.CompareAny(ctx, c.SecretHashes, shown.Secret)
 		if errors.Is(err, secret.ErrWrong) {
 			err = invalidClient(secret.ErrWrong.Error())
 		}
@@ -136,55 +126,3 @@ func (p *Provider) clientKeys(ctx context.Context, c *fositeClient, jws string) 
 }
 
 func invalidClient(cause string) error { return wire.Of("invalid_client", errors.New(cause)) }
-
-// presented finds the one method that the request uses.
-func presented(r *http.Request, form url.Values) (presentedClient, error) {
-	var found []presentedClient
-	if h := r.Header.Values("Authorization"); len(h) > 0 {
-		basic, err := basicCredentials(r, len(h))
-		if err != nil {
-			return presentedClient{}, err
-		}
-		found = append(found, basic)
-	}
-	if form.Has("client_secret") {
-		found = append(found, presentedClient{method: AuthSecretPost, id: form.Get("client_id"), secret: form.Get("client_secret")})
-	}
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		if form.Get("client_assertion_type") != assertionType {
-			return presentedClient{}, wire.BadRequest("The client_assertion_type is not supported.")
-		}
-		found = append(found, presentedClient{
-			method: AuthPrivateKeyJWT, id: assertion.Client(form.Get("client_assertion")), secret: form.Get("client_assertion"),
-		})
-	}
-	if len(found) > 1 {
-		return presentedClient{}, wire.BadRequest("More than one method of client authentication is used.")
-	}
-	if len(found) == 0 {
-		found = append(found, presentedClient{method: AuthNone, id: form.Get("client_id")})
-	}
-	shown := found[0]
-	if id := form.Get("client_id"); id != "" && id != shown.id {
-		return presentedClient{}, wire.BadRequest("The client_id is not that of the authenticated client.")
-	}
-	if shown.id == "" {
-		return presentedClient{}, invalidClient("no client authentication")
-	}
-	return shown, nil
-}
-
-// basicCredentials reads HTTP Basic, whose parts are form-encoded (RFC 6749,
-// section 2.3.1).
-func basicCredentials(r *http.Request, headers int) (presentedClient, error) {
-	user, password, ok := r.BasicAuth()
-	if !ok || headers > 1 {
-		return presentedClient{}, invalidClient("malformed Authorization header")
-	}
-	id, idErr := url.QueryUnescape(user)
-	secret, secretErr := url.QueryUnescape(password)
-	if idErr != nil || secretErr != nil || strings.ContainsRune(id, 0) {
-		return presentedClient{}, invalidClient("malformed Basic credentials")
-	}
-	return presentedClient{method: AuthSecretBasic, id: id, secret: secret}, nil
-}

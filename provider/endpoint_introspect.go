@@ -2,9 +2,7 @@ package provider
 
 import (
 	"context"
-	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -16,6 +14,9 @@ import (
 	"keyway/provider/keys"
 	"keyway/provider/wire"
 )
+
+// typeIntrospection is the media type of signed answers (RFC 9701, section 4).
+const typeIntrospection = "application/token-introspection+jwt"
 
 // introspection is an answer to an active token (RFC 7662, section 2.2).
 type introspection struct {
@@ -60,41 +61,14 @@ func (p *Provider) serveIntrospection(c *gin.Context) error {
 		return err
 	}
 	wire.NoStore(c)
-	if !acceptsSigned(c.Request) {
+	if !wire.Accepts(c.Request, typeIntrospection) {
 		wire.WriteJSON(c, http.StatusOK, answer)
 		return nil
 	}
-	return p.writeSigned(c, signedAnswer{
-		alg: caller.IntrospectionAlg, typ: "token-introspection+jwt", media: typeIntrospection,
-		claims: map[string]any{"iss": p.options.Issuer, "aud": caller.ID, "iat": p.options.Now().Unix(), "token_introspection": answer},
+	return p.keys.Answer(c, keys.Answer{
+		Alg: caller.IntrospectionAlg, Type: "token-introspection+jwt", Media: typeIntrospection,
+		Claims: map[string]any{"iss": p.options.Issuer, "aud": caller.ID, "iat": p.options.Now().Unix(), "token_introspection": answer},
 	})
-}
-
-// typeIntrospection is the media type of signed answers (RFC 9701, section 4).
-const typeIntrospection = "application/token-introspection+jwt"
-
-func acceptsSigned(r *http.Request) bool {
-	return slices.ContainsFunc(strings.Split(strings.Join(r.Header.Values("Accept"), ","), ","), func(accepted string) bool {
-		media, _, err := mime.ParseMediaType(accepted)
-		return err == nil && media == typeIntrospection
-	})
-}
-
-// signedAnswer is an answer that is a JWT.
-type signedAnswer struct {
-	alg, typ, media string // alg "" is the default
-	claims          map[string]any
-}
-
-func (p *Provider) writeSigned(c *gin.Context, a signedAnswer) error {
-	if a.alg == "" {
-		a.alg = keys.RS256
-	}
-	signed, err := p.keys.Sign(a.alg, a.typ, a.claims)
-	if err == nil {
-		c.Data(http.StatusOK, a.media, []byte(signed))
-	}
-	return err
 }
 
 // introspect answers active:false to every judgement, and an error only when

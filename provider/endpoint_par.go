@@ -44,7 +44,7 @@ func (p *Provider) servePushed(c *gin.Context) error {
 		return wire.Of(refused.Code, refused.Cause)
 	}
 	if err == nil {
-		err = p.bindPushed(c, a)
+		err = p.binder.Pushed(c, pathPushed, a.Values)
 	}
 	if err != nil {
 		return err
@@ -81,20 +81,6 @@ func (p *Provider) judgePushed(ctx context.Context, client *fositeClient, form u
 		err = &wire.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: "The redirect_uri is not one of the client's.", Cause: w.Cause}
 	}
 	return a, err
-}
-
-// bindPushed binds the code to come to the key whose proof came with the request
-// (RFC 9449, section 10.1).
-func (p *Provider) bindPushed(c *gin.Context, a *authorization) error {
-	thumbprint, err := p.binder.Proof(c, pathPushed, "")
-	if err != nil || thumbprint == "" {
-		return err
-	}
-	if said := a.Values.Get("dpop_jkt"); said != "" && said != thumbprint {
-		return wire.Of("invalid_dpop_proof", errors.New("dpop_jkt is of another key"))
-	}
-	a.Values.Set("dpop_jkt", thumbprint)
-	return nil
 }
 
 // findPushed returns the parameters that a client of ours pushed.

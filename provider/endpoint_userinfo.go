@@ -11,6 +11,7 @@ import (
 	"keyway/provider/binding"
 	"keyway/provider/claims"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/wire"
 )
 
@@ -71,5 +72,5 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 		return nil
 	}
 	told["iss"], told["aud"] = p.options.Issuer, client.ID
-	return p.writeSigned(c, signedAnswer{alg: client.UserinfoAlg, typ: typUserinfo, media: "application/jwt", claims: told})
+	return p.keys.Answer(c, keys.Answer{Alg: client.UserinfoAlg, Type: typUserinfo, Media: "application/jwt", Claims: told})
 }

@@ -142,17 +142,17 @@ func (p *Provider) Close() error {
 func (p *Provider) Mount(r gin.IRouter) {
 	base := p.base
 	metadata := p.handle("metadata", p.serveMetadata)
-	r.Any(base+"/.well-known/openid-configuration", openToAll, metadata)
-	r.Any(base+"/.well-known/oauth-authorization-server", openToAll, metadata)
+	r.Any(base+"/.well-known/openid-configuration", cors.Public, metadata)
+	r.Any(base+"/.well-known/oauth-authorization-server", cors.Public, metadata)
 	if base != "" {
-		r.Any("/.well-known/oauth-authorization-server"+base, openToAll, metadata)
+		r.Any("/.well-known/oauth-authorization-server"+base, cors.Public, metadata)
 	}
-	r.Any(base+"/oauth2/jwks", openToAll, p.handle("jwks", p.serveJWKS))
-	r.Any(base+pathToken, p.openToClients("POST"), p.handle("token", p.serveToken))
-	r.Any(base+pathPushed, p.openToClients("POST"), p.handle("par", p.servePushed))
+	r.Any(base+"/oauth2/jwks", cors.Public, p.handle("jwks", p.serveJWKS))
+	r.Any(base+pathToken, p.origins.Handler("POST"), p.handle("token", p.serveToken))
+	r.Any(base+pathPushed, p.origins.Handler("POST"), p.handle("par", p.servePushed))
 	r.Any(base+pathIntrospect, p.handle("introspect", p.serveIntrospection))
-	r.Any(base+pathRevoke, p.openToClients("POST"), p.handle("revoke", p.serveRevocation))
-	r.Any(base+pathUserinfo, p.openToClients("GET, POST"), p.handle("userinfo", p.serveUserinfo))
+	r.Any(base+pathRevoke, p.origins.Handler("POST"), p.handle("revoke", p.serveRevocation))
+	r.Any(base+pathUserinfo, p.origins.Handler("GET, POST"), p.handle("userinfo", p.serveUserinfo))
 	r.Any(base+pathDeviceRequest, p.handle("device_authorization", p.serveDeviceRequest))
 	r.Any(base+pathDevice, p.page("device", p.serveDevice))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
@@ -190,23 +190,6 @@ const (
 	pathRevoke     = "/oauth2/revoke"
 	pathUserinfo   = "/oauth2/userinfo"
 )
-
-// openToAll lets every page read what is public.
-func openToAll(c *gin.Context) {
-	if cors.Open(c.Writer, c.Request, "GET, HEAD") {
-		c.Abort()
-	}
-}
-
-// openToClients lets the pages of registered clients read the answer of an
-// endpoint.
-func (p *Provider) openToClients(methods string) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if p.origins.Allow(c.Writer, c.Request, methods) {
-			c.Abort()
-		}
-	}
-}
 
 // Directory returns d for use in this process: what it changes of people, the
 // provider sees at once, and not only after the moment for which it believes

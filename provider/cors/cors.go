@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gin-gonic/gin"
 )
 
 // maxAge is how long a browser may remember that it may ask, in seconds.
@@ -20,6 +22,22 @@ const maxAge = "600"
 func Open(w http.ResponseWriter, r *http.Request, methods string) bool {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	return preflight(w, r, methods)
+}
+
+// Public lets every page read what stands behind it.
+func Public(c *gin.Context) {
+	if Open(c.Writer, c.Request, "GET, HEAD") {
+		c.Abort()
+	}
+}
+
+// Handler lets the pages of clients read what stands behind it.
+func (o *Origins) Handler(methods string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if o.Allow(c.Writer, c.Request, methods) {
+			c.Abort()
+		}
+	}
 }
 
 // Origins are those of the pages of the provider's clients. It is safe for use by

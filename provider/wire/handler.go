@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -100,6 +102,17 @@ func WriteJSON(c *gin.Context, status int, v any) {
 		_ = c.Error(errors.New("an answer could not be encoded"))
 	}
 	c.Data(status, "application/json;charset=UTF-8", body)
+}
+
+// Accepts reports whether a request names a media type in its header Accept; a
+// range that contains it is not enough.
+func Accepts(r *http.Request, media string) bool {
+	for _, accepted := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		if named, _, err := mime.ParseMediaType(accepted); err == nil && named == media {
+			return true
+		}
+	}
+	return false
 }
 
 // NoStore marks an answer that must not be cached (RFC 6749, section 5.1).
