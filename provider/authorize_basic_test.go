@@ -152,6 +152,8 @@ func TestBasicOP(t *testing.T) {
 		got := wantReply(t, w.newBrowser().get(ask("web", "prompt", "none\n\"\\")), "invalid_request")
 		require.Regexp(t, `^[\x20-\x21\x23-\x5B\x5D-\x7E]+$`, got.Get("error_description"))
 		require.Len(t, got, 4, "error, error_description, iss, state and nothing else")
+		got = wantReply(t, w.newBrowser().get(ask("web", "code_challenge", "")), "invalid_request")
+		require.Equal(t, "code_challenge is missing", got.Get("error_description"), "who writes the client is told why")
 	})
 }
 

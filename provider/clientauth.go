@@ -46,7 +46,7 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 	case c.Internal():
 		return nil, invalidClient("the client of a legacy system may not call")
 	case shown.Method == AuthNone && c.ByCertificate(): // it is the connection that shows the rest
-	case shown.Method != c.AuthMethod:
+	case shown.Method != c.AuthMethod && !(bySecret(shown.Method) && bySecret(c.AuthMethod)):
 		return nil, invalidClient("not the client's authentication method")
 	}
 	switch c.AuthMethod {
@@ -73,6 +73,11 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 	}
 	return c, nil
 }
+
+// bySecret reports whether the client shows its secret. It may do so in the
+// header or in the body, whichever it registered: half of the libraries begin
+// with the one, half with the other, and to us they prove the same.
+func bySecret(m AuthMethod) bool { return m == AuthSecretBasic || m == AuthSecretPost }
 
 // checkAssertion verifies a client assertion and uses it up.
 func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presented string) error {

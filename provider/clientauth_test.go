@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
+	"keyway/provider/store/storetest"
 )
 
 func encodeSegment(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -136,4 +137,18 @@ func TestPrivateKeyJWT(t *testing.T) {
 			wantError(t, a, 400, "invalid_request")
 		})
 	})
+}
+
+func TestASecretMayComeEitherWay(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	for _, id := range []string{"app", "other"} { // registered for Basic, and for the body
+		values := url.Values{"grant_type": {"client_credentials"}}
+		require.Equal(t, http.StatusOK, w.post("/oauth2/token", id, values).status)
+		values.Set("client_id", id)
+		values.Set("client_secret", w.secrets[id])
+		require.Equal(t, http.StatusOK, w.post("/oauth2/token", "", values).status, id)
+		values.Set("client_secret", "wrong")
+		wantError(t, w.post("/oauth2/token", "", values), 401, "invalid_client")
+	}
+	wantError(t, w.post("/oauth2/token", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {"app"}}), 401, "invalid_client")
 }

@@ -322,8 +322,12 @@ func (p *Provider) refuse(c *gin.Context, a *authorization, err error) error {
 		return err
 	}
 	c.Set(wire.LogClient, a.client.ID)
-	c.Set(wire.LogRefusal, r.Code)
-	return p.answer(c, a, url.Values{"error": {r.Code}, "error_description": {wire.Describe(r.Code)}})
+	said := wire.Describe(r.Code)
+	if r.Text != "" {
+		said = wire.Plain(r.Text)
+	}
+	c.Set(wire.LogRefusal, r.Code+": "+said)
+	return p.answer(c, a, url.Values{"error": {r.Code}, "error_description": {said}})
 }
 
 // answer is the authorization response, which names its issuer (RFC 9207; JARM,

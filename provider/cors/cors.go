@@ -95,7 +95,19 @@ func (o *Origins) knows(ctx context.Context, origin string) bool {
 		}
 		o.until = now.Add(o.ttl)
 	}
-	return o.known[origin]
+	loopback := anyPort(origin)
+	return o.known[origin] || loopback != "" && o.known[loopback]
+}
+
+// anyPort is how the origins of an app are listed that runs on any port of a
+// loopback address (RFC 8252, section 7.3); "" for an origin elsewhere.
+func anyPort(origin string) string {
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+		if rest, ok := strings.CutPrefix(origin, host); ok && (rest == "" || rest[0] == ':') {
+			return host + ":*"
+		}
+	}
+	return ""
 }
 
 func isPreflight(r *http.Request) bool {
@@ -134,6 +146,9 @@ func Check(origin string) bool { return origin != "" && Of(origin) == origin }
 // Merge is all of the origins of the URIs, each once.
 func Merge(origins []string, uris ...string) []string {
 	for _, uri := range uris {
+		if loopback := anyPort(Of(uri)); loopback != "" && !slices.Contains(origins, loopback) {
+			origins = append(origins, loopback)
+		}
 		if origin := Of(uri); origin != "" && !slices.Contains(origins, origin) {
 			origins = append(origins, origin)
 		}

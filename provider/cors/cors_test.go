@@ -108,3 +108,15 @@ func TestOriginOfAURI(t *testing.T) {
 	require.False(t, cors.Check(""))
 	require.Equal(t, []string{"https://a", "https://b"}, cors.Merge(nil, "https://a/x", "https://b/", "https://a/y", "com.app:/z"))
 }
+
+func TestAnAppOnAnyLoopbackPortMayReadItsAnswers(t *testing.T) {
+	o := known(cors.Merge(nil, "http://127.0.0.1/callback", "https://app.example/callback")...)
+	for origin, may := range map[string]bool{
+		"http://127.0.0.1": true, "http://127.0.0.1:3456": true, "https://app.example": true,
+		"http://127.0.0.1.evil.example": false, "http://127.0.0.1:80.evil.example": false, "https://127.0.0.1:3456": false,
+		"http://[::1]:3456": false, "http://localhost:3456": false, "https://app.example:3456": false,
+	} {
+		h, _, _ := ask(o, http.MethodPost, "Origin", origin)
+		require.Equal(t, may, h.Get("Access-Control-Allow-Origin") == origin, origin)
+	}
+}

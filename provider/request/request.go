@@ -37,6 +37,7 @@ const (
 // Its text is its code; Cause is for the log.
 type Error struct {
 	Code  string
+	Text  string // for who writes the client; of our own words alone, "" for none
 	Cause error
 }
 
@@ -46,8 +47,11 @@ func (e *Error) Error() string { return e.Code }
 // Unwrap is the cause, for the log.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Refuse returns an [*Error]; cause goes to the log.
-func Refuse(code, cause string) error { return &Error{Code: code, Cause: errors.New(cause)} }
+// Refuse returns an [*Error] that says why. The text must quote nothing of the
+// request.
+func Refuse(code, text string) error {
+	return &Error{Code: code, Text: text, Cause: errors.New(text)}
+}
 
 // Offer is what of the provider a request is judged by.
 type Offer struct {
