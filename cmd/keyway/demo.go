@@ -122,7 +122,7 @@ func demoClients(issuer string) []config.Client {
 	people := []string{"openid", "profile", "email", "offline_access"}
 	web, spa, service, device := standard, standard, standard, standard
 	web.ClientID, web.Name, web.Secret = "demo-web", "Demo web app", config.NewSecret("demo-web-secret-6f1d8f0c2a9b4e7d")
-	web.GrantTypes, web.Scopes = []string{"authorization_code", "refresh_token"}, people
+	web.GrantTypes, web.Scopes, web.PKCEOptional = []string{"authorization_code", "refresh_token"}, people, true // any library, as it comes
 	web.RedirectURIs = []string{issuer + "/demo/callback", "http://127.0.0.1:8765/callback"}
 	web.PostLogoutRedirectURIs = []string{issuer + "/demo", "http://127.0.0.1:8765/"}
 	spa.ClientID, spa.Name, spa.AuthMethod = "demo-spa", "Demo browser app", "none"
