@@ -46,7 +46,7 @@ func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.
 	case c.Internal():
 		return nil, invalidClient("the client of a legacy system may not call")
 	case shown.Method == AuthNone && c.ByCertificate(): // it is the connection that shows the rest
-	case shown.Method != c.AuthMethod && !(bySecret(shown.Method) && bySecret(c.AuthMethod)):
+	case shown.Method != c.AuthMethod && (!bySecret(shown.Method) || !bySecret(c.AuthMethod)):
 		return nil, invalidClient("not the client's authentication method")
 	}
 	switch c.AuthMethod {

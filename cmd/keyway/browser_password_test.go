@@ -20,7 +20,6 @@ func TestPasswordInABrowser(t *testing.T) {
 	p.signsInToApp("demoadmin", before)
 	other.signsInToApp("demoadmin", before)
 	legacy := func(password string) bool {
-
 		res, err := http.PostForm(d.URL+"/api/v1/authenticate", url.Values{"username": {"demoadmin"}, "password": {password}, "api_key": {"DEMO-FAVEO-API-KEY"}})
 		require.NoError(t, err)
 		defer res.Body.Close() //nolint:errcheck // only read from
