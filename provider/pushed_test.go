@@ -120,14 +120,13 @@ func TestPushed(t *testing.T) {
 			wantReply(t, b.get(issuer+"/oauth2/authorize?client_id=pusher&request_uri=urn:ietf:params:oauth:request_uri:nothing"), "invalid_request_uri")
 		})
 		t.Run("no secret rests with it (regression 10)", func(t *testing.T) {
-			form := parameters(t, askOf("bank", "client_secret", w.secrets["bank"]))
-			a := w.post("/oauth2/par", "", form)
-			wantError(t, a, http.StatusUnauthorized, "invalid_client")
-			target := w.push(t, "bank", "unknown", "canary")
-			r, err := w.store.FindPushed(t.Context(), provider.HashToken(parameters(t, target).Get("request_uri")))
+			a := w.post("/oauth2/par", "", parameters(t, askOf("bank", "client_secret", w.secrets["bank"], "unknown", "canary")))
+			require.Equal(t, http.StatusCreated, a.status, a.raw)
+			r, err := w.store.FindPushed(t.Context(), provider.HashToken(a.str("request_uri")))
 			require.NoError(t, err)
 			require.NotContains(t, r.Query, "canary")
 			require.NotContains(t, r.Query, "secret")
+			require.NotContains(t, r.Query, w.secrets["bank"])
 			require.Contains(t, r.Query, "code_challenge=")
 		})
 		t.Run("a request object may be pushed", func(t *testing.T) {
