@@ -3,22 +3,23 @@
 package assertion
 
 import (
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
+
+	"keyway/provider/keyset"
 )
 
 const (
-	maxSize    = 16 << 10    // bytes
-	maxLife    = time.Hour   // from now to exp; bounds what replay protection has to remember
-	leeway     = time.Minute // of clients' clocks
-	minRSABits = 2048
+	maxSize = 16 << 10    // bytes
+	maxLife = time.Hour   // from now to exp; bounds what replay protection has to remember
+	leeway  = time.Minute // of clients' clocks
 )
 
 // Algorithms are the algorithms of client assertions.
@@ -83,32 +84,16 @@ func Check(keys *jose.JSONWebKeySet, assertion, client string, audiences []strin
 	return said.ID, expires.Add(leeway), err
 }
 
-// Verify returns what was signed. Only registered keys count: what a
-// header says of keys is ignored, but for the kid.
+// Verify returns what was signed with one of the keys.
 func Verify(keys *jose.JSONWebKeySet, assertion string) ([]byte, error) {
-	if keys == nil || len(assertion) > maxSize || strings.Count(assertion, ".") != 2 {
-		return nil, errors.New("the assertion is malformed")
+	if len(assertion) > maxSize {
+		return nil, errors.New("the assertion is too long")
 	}
-	jws, err := jose.ParseSigned(assertion)
-	if err != nil || len(jws.Signatures) != 1 {
-		return nil, errors.New("the assertion is malformed")
+	payload, err := keyset.Verify(keys, assertion, Algorithms())
+	if err != nil {
+		return nil, fmt.Errorf("the assertion: %w", err)
 	}
-	header := jws.Signatures[0].Protected
-	if !slices.Contains(Algorithms(), header.Algorithm) {
-		return nil, errors.New("the assertion's algorithm is not supported")
-	}
-	for _, k := range keys.Keys {
-		if header.KeyID != "" && k.KeyID != header.KeyID || k.Algorithm != "" && k.Algorithm != header.Algorithm || k.Use == "enc" {
-			continue
-		}
-		if r, ok := k.Key.(*rsa.PublicKey); ok && r.N.BitLen() < minRSABits {
-			continue
-		}
-		if payload, err := jws.Verify(k.Public()); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("no registered key verifies the assertion")
+	return payload, nil
 }
 
 // check returns when the assertion expires.

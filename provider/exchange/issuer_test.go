@@ -198,8 +198,8 @@ func TestReader(t *testing.T) {
 		{"a logout token", all{"typ": "logout+jwt"}, nil, "type"},
 		{"a DPoP proof", all{"typ": "dpop+jwt"}, nil, "type"},
 		{"a request object", all{"typ": "oauth-authz-req+jwt"}, nil, "type"},
-		{"a header that must be understood", all{"crit": []any{"x"}, "x": 1}, nil, "no registered key"},
-		{"an unknown kid", all{"kid": "k2"}, nil, "no registered key"},
+		{"a header that must be understood", all{"crit": []any{"x"}, "x": 1}, nil, "no key of the set"},
+		{"an unknown kid", all{"kid": "k2"}, nil, "no key of the set"},
 		{"an act that is text", nil, all{"act": "gw"}, "act"},
 		{"an act that names nobody", nil, all{"act": all{"iss": corp}}, "act"},
 		{"an act with an issuer of another type", nil, all{"act": all{"sub": "a", "iss": 1}}, "act"},
@@ -236,7 +236,7 @@ func TestReader(t *testing.T) {
 		require.NoError(t, err)
 		for _, head := range []all{{"jwk": json.RawMessage(jwk)}, {"jku": "https://evil.example/keys"}, {"x5u": "https://evil.example/cert"}} {
 			_, err = r.Read(t.Context(), stranger.sign(t, head, said(nil)), caller)
-			require.ErrorContains(t, err, "no registered key")
+			require.ErrorContains(t, err, "no key of the set")
 		}
 	})
 	t.Run("keys may be published", func(t *testing.T) {

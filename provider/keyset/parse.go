@@ -4,11 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/go-jose/go-jose/v3"
 )
@@ -19,7 +17,6 @@ const (
 	maxKeys    = 32
 	minRSABits = 2048
 	maxRSABits = 8192 // more would make a verification slow
-	maxHeader  = 4 << 10
 )
 
 // Why a key set is refused. None of these texts quotes it.
@@ -93,25 +90,4 @@ func usable(k *jose.JSONWebKey) bool {
 // Has reports whether one of the keys has the id. No set has "".
 func Has(set *jose.JSONWebKeySet, kid string) bool {
 	return kid != "" && slices.ContainsFunc(set.Keys, func(k jose.JSONWebKey) bool { return k.KeyID == kid })
-}
-
-// Header is what a JWS says of its key, before anything of it is verified.
-type Header struct {
-	KeyID     string `json:"kid"`
-	Algorithm string `json:"alg"`
-}
-
-// HeaderOf reads the header of a JWS in compact form; what cannot be read is
-// empty.
-func HeaderOf(jws string) Header {
-	var h Header
-	head, _, found := strings.Cut(jws, ".")
-	if !found || len(head) > maxHeader {
-		return h
-	}
-	b, err := base64.RawURLEncoding.DecodeString(head)
-	if err != nil || json.Unmarshal(b, &h) != nil {
-		return Header{}
-	}
-	return h
 }

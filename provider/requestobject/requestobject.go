@@ -2,10 +2,10 @@ package requestobject
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,17 +13,18 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v3"
+
+	"keyway/provider/keyset"
 )
 
 // MaxSize is the longest request object that is read, in bytes.
 const MaxSize = 8 << 10
 
 const (
-	leeway     = time.Minute    // of clients' clocks
-	maxLife    = 24 * time.Hour // from now to exp
-	maxID      = 255            // of jti, in bytes
-	maxClaims  = 100
-	minRSABits = 2048
+	leeway    = time.Minute    // of clients' clocks
+	maxLife   = 24 * time.Hour // from now to exp
+	maxID     = 255            // of jti, in bytes
+	maxClaims = 100
 )
 
 // Algorithms are the algorithms of request objects. Neither "none" nor one
@@ -68,32 +69,11 @@ func verify(object string, want Expected) ([]byte, error) {
 	if err := checkHeader(object, want.Algorithm); err != nil {
 		return nil, err
 	}
-	jws, err := jose.ParseSigned(object)
-	if err != nil || len(jws.Signatures) != 1 {
-		return nil, errors.New("the request object is malformed")
+	payload, err := keyset.Verify(want.Keys, object, Algorithms())
+	if err != nil {
+		return nil, fmt.Errorf("the request object: %w", err)
 	}
-	if want.Keys == nil {
-		return nil, errors.New("the client has no registered keys")
-	}
-	header := jws.Signatures[0].Protected
-	for i := range want.Keys.Keys {
-		k := &want.Keys.Keys[i]
-		if !fits(k, header.KeyID, header.Algorithm) {
-			continue
-		}
-		if payload, err := jws.Verify(k.Public()); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("no registered key verifies the request object")
-}
-
-func fits(k *jose.JSONWebKey, id, algorithm string) bool {
-	if id != "" && k.KeyID != id || k.Algorithm != "" && k.Algorithm != algorithm || k.Use == "enc" {
-		return false
-	}
-	r, isRSA := k.Key.(*rsa.PublicKey)
-	return !isRSA || r.N.BitLen() >= minRSABits
+	return payload, nil
 }
 
 // checkHeader reads the header itself: a key that comes with the object, or an
