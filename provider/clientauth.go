@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/gin-gonic/gin"
 	"github.com/go-jose/go-jose/v3"
 	"github.com/ory/fosite"
 
@@ -18,9 +19,9 @@ import (
 )
 
 // authenticateClient is fosite's [fosite.ClientAuthenticationStrategy]: one
-// method a request, and the one that the client registered. The clients of
-// legacy systems cannot authenticate at all. Errors become 401 invalid_client,
-// 400 invalid_request, or 503.
+// method a request, and the one that the client registered, but that a secret
+// may be shown either way. The clients of legacy systems cannot authenticate at
+// all. Errors become 401 invalid_client, 400 invalid_request, or 503.
 func (p *Provider) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	c, err := p.callingClient(ctx, r, form)
 	if err != nil {
@@ -30,6 +31,21 @@ func (p *Provider) authenticateClient(ctx context.Context, r *http.Request, form
 		u.caller = c
 	}
 	return c, nil
+}
+
+// caller reads the form of an endpoint that only clients call, and authenticates
+// who sent it.
+func (p *Provider) caller(c *gin.Context) (*fositeClient, url.Values, error) {
+	values, err := wire.Form(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := p.callingClient(c.Request.Context(), c.Request, values)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Set(wire.LogClient, client.ID)
+	return client, values, nil
 }
 
 func (p *Provider) callingClient(ctx context.Context, r *http.Request, form url.Values) (*fositeClient, error) {
@@ -81,7 +97,7 @@ func bySecret(m AuthMethod) bool { return m == AuthSecretBasic || m == AuthSecre
 
 // checkAssertion verifies a client assertion and uses it up.
 func (p *Provider) checkAssertion(ctx context.Context, c *fositeClient, presented string) error {
-	audiences := []string{p.options.Issuer, p.url("/oauth2/token")}
+	audiences := []string{p.options.Issuer, p.url(pathToken), p.url(pathPushed)} // RFC 9126, section 2: each of them
 	set, err := p.clientKeys(ctx, c, presented)
 	if err != nil {
 		return err

@@ -90,6 +90,15 @@ func TestPrivateKeyJWT(t *testing.T) {
 			})
 		}
 		register(ec)
+		t.Run("times with a fraction are accepted (RFC 7519, section 2)", func(t *testing.T) {
+			now := float64(w.clock.Now().Unix())
+			a := send(assert(t, "ES256", ec, claims("exp", now+59.5, "iat", now-0.25, "nbf", now-0.25)))
+			require.Equal(t, http.StatusOK, a.status, a.raw)
+		})
+		t.Run("the pushed authorization request endpoint is an audience (RFC 9126, section 2)", func(t *testing.T) {
+			a := send(assert(t, "ES256", ec, claims("aud", issuer+"/oauth2/par")))
+			require.Equal(t, http.StatusOK, a.status, a.raw)
+		})
 		for name, c := range map[string]map[string]any{
 			"a foreign audience":    claims("aud", "https://elsewhere"),
 			"no audience":           claims("aud", nil),
@@ -98,7 +107,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 			"no jti":                claims("jti", nil),
 			"a jti with a NUL":      claims("jti", "a\x00b"),
 			"no exp":                claims("exp", nil),
-			"a fractional exp":      claims("exp", "1.5"),
+			"an exp that is a text": claims("exp", "soon"),
+			"an exp of no clock":    claims("exp", 1e300),
 			"an exp long ago":       claims("exp", w.clock.Now().Add(-2*time.Minute).Unix()),
 			"an exp far off":        claims("exp", w.clock.Now().Add(2*time.Hour).Unix()),
 			"an iat in the future":  claims("iat", w.clock.Now().Add(2*time.Minute).Unix()),

@@ -34,16 +34,11 @@ func (p *Provider) deviceCodes() *device.Codes {
 // serveDeviceRequest is the device authorization endpoint (RFC 8628, section
 // 3.1).
 func (p *Provider) serveDeviceRequest(c *gin.Context) error {
-	values, err := wire.Form(c)
+	caller, values, err := p.caller(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	caller, err := p.callingClient(ctx, c.Request, values)
-	if err != nil {
-		return err
-	}
-	c.Set(wire.LogClient, caller.ID)
 	if !caller.mayUse(grantDevice) {
 		return wire.Of("unauthorized_client", nil)
 	}

@@ -32,8 +32,8 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	}
 	document, err := metadata.New(&metadata.Document{
 		Registration: register,
-		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Pushed: p.url(pathPushed), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url("/oauth2/token"), Userinfo: p.url("/oauth2/userinfo"),
-		JWKS: p.url("/oauth2/jwks"), Introspection: p.url("/oauth2/introspect"), Revocation: p.url("/oauth2/revoke"),
+		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Pushed: p.url(pathPushed), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url(pathToken), Userinfo: p.url(pathUserinfo),
+		JWKS: p.url(pathKeys), Introspection: p.url(pathIntrospect), Revocation: p.url(pathRevoke),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),
 		RequestParameter: true, RequestObjectAlgs: requestobject.Algorithms(), DetailTypes: p.options.DetailTypes,

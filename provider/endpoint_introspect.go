@@ -40,16 +40,11 @@ type introspection struct {
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
 // of its own tokens; of others only with [Client.MayIntrospect].
 func (p *Provider) serveIntrospection(c *gin.Context) error {
-	values, err := wire.Form(c)
+	caller, values, err := p.caller(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	caller, err := p.callingClient(ctx, c.Request, values)
-	if err != nil {
-		return err
-	}
-	c.Set(wire.LogClient, caller.ID)
 	if caller.Public() {
 		return invalidClient("a public client may not introspect")
 	}

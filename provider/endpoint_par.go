@@ -28,16 +28,11 @@ type pushedResponse struct {
 // servePushed is the pushed authorization request endpoint (RFC 9126): the
 // client authenticates and its request is judged before any browser is there.
 func (p *Provider) servePushed(c *gin.Context) error {
-	form, err := wire.Form(c)
+	client, form, err := p.caller(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	client, err := p.callingClient(ctx, c.Request, form)
-	if err != nil {
-		return err
-	}
-	c.Set(wire.LogClient, client.ID)
 	a, err := p.judgePushed(ctx, client, form)
 	var refused *request.Error
 	if errors.As(err, &refused) {

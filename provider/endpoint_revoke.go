@@ -14,16 +14,11 @@ import (
 // grant. A token that is unknown or has ended already is answered 200; one of
 // another client and a storage that is away are errors.
 func (p *Provider) serveRevocation(c *gin.Context) error {
-	values, err := wire.Form(c)
+	caller, values, err := p.caller(c)
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	caller, err := p.callingClient(ctx, c.Request, values)
-	if err != nil {
-		return err
-	}
-	c.Set(wire.LogClient, caller.ID)
 	token := values.Get("token")
 	if token == "" {
 		return wire.BadRequest("The parameter token is missing.")

@@ -37,7 +37,7 @@ func (p *Provider) compose() {
 		ScopeStrategy:                 fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy:      fosite.ExactAudienceMatchingStrategy,
 		EnforcePKCEForPublicClients:   true, // for others, package request does
-		TokenURL:                      p.url("/oauth2/token"),
+		TokenURL:                      p.url(pathToken),
 		JWKSFetcherStrategy:           noFetch{},
 		AuthorizeCodeLifespan:         o.Lifetimes.Code,
 		RedirectSecureChecker:         func(context.Context, *url.URL) bool { return true }, // it is one of the client's, which were checked

@@ -28,7 +28,7 @@ var (
 
 func (p *Provider) newStatements() (*exchange.Reader, error) {
 	o := exchange.ReaderOptions{
-		Issuers: p.options.TrustedIssuers, Audience: []string{p.options.Issuer, p.url("/oauth2/token")},
+		Issuers: p.options.TrustedIssuers, Audience: []string{p.options.Issuer, p.url(pathToken)},
 		Tokens: &exchangeHandler{provider: p}, Users: p.options.Users, Gate: p.options.Gate, Replays: p.options.Storage, Now: p.options.Now,
 	}
 	if p.published != nil {

@@ -147,7 +147,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	if base != "" {
 		r.Any("/.well-known/oauth-authorization-server"+base, cors.Public, metadata)
 	}
-	r.Any(base+"/oauth2/jwks", cors.Public, p.handle("jwks", p.serveJWKS))
+	r.Any(base+pathKeys, cors.Public, p.handle("jwks", p.serveJWKS))
 	r.Any(base+pathToken, p.origins.Handler("POST"), p.handle("token", p.serveToken))
 	r.Any(base+pathPushed, p.origins.Handler("POST"), p.handle("par", p.servePushed))
 	r.Any(base+pathIntrospect, p.handle("introspect", p.serveIntrospection))
@@ -185,6 +185,7 @@ func (p *Provider) Ready(ctx context.Context) error {
 
 // The endpoints that clients call without a browser.
 const (
+	pathKeys       = "/oauth2/jwks"
 	pathToken      = "/oauth2/token" //nolint:gosec // a path
 	pathIntrospect = "/oauth2/introspect"
 	pathRevoke     = "/oauth2/revoke"

@@ -98,8 +98,7 @@ func Verify(keys *jose.JSONWebKeySet, assertion string) ([]byte, error) {
 
 // check returns when the assertion expires.
 func (a *claims) check(client string, audiences []string, now time.Time) (time.Time, error) {
-	exp, err := a.Expires.Int64()
-	expires := time.Unix(exp, 0)
+	expires, err := instant(a.Expires)
 	switch {
 	case a.Issuer != client || a.Subject != client:
 		return time.Time{}, errors.New("iss and sub of the assertion must be the client")
@@ -118,9 +117,19 @@ func (a *claims) check(client string, audiences []string, now time.Time) (time.T
 		if t == "" {
 			continue
 		}
-		if v, err := t.Int64(); err != nil || time.Unix(v, 0).After(now.Add(leeway)) {
+		if at, err := instant(t); err != nil || at.After(now.Add(leeway)) {
 			return time.Time{}, errors.New("the assertion is not valid yet")
 		}
 	}
 	return expires, nil
+}
+
+// instant reads a NumericDate (RFC 7519, section 2), which may have a fraction:
+// some libraries write their clock as it is.
+func instant(n json.Number) (time.Time, error) {
+	seconds, err := n.Float64()
+	if err != nil || seconds < 0 || seconds > 1<<40 {
+		return time.Time{}, errors.New("a time is malformed")
+	}
+	return time.Unix(int64(seconds), 0), nil
 }
