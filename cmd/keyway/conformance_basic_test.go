@@ -37,14 +37,19 @@ func basicRows(t *testing.T, s *site) {
 			require.NotEmpty(v, v.tokens(client).text("access_token"))
 		})
 	}
-	s.row(t, "client authentication: each client by its own method only", func(v *visitor) {
+	s.row(t, "client authentication: nothing but the client's own secret, once, in the header or in the body", func(v *visitor) {
 		code := v.code("web")
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {siteVerifier}, "redirect_uri": {webReturn}}
-		v.send(http.MethodPost, "/oauth2/token", changed(form, []string{"client_id", "web", "client_secret", siteSecret})).fails(v.T, http.StatusUnauthorized, "invalid_client")
-		v.send(http.MethodPost, "/oauth2/token", changed(form, []string{"client_secret", "-"})).fails(v.T, http.StatusUnauthorized, "invalid_client")
+		redeem := func(change ...string) seen { return v.send(http.MethodPost, "/oauth2/token", changed(form, change)) }
+		redeem("client_id", "web", "client_secret", "wrong").fails(v.T, http.StatusUnauthorized, "invalid_client")
+		redeem("client_id", "web").fails(v.T, http.StatusUnauthorized, "invalid_client")
+		redeem("client_secret", "-").fails(v.T, http.StatusUnauthorized, "invalid_client")
 		name, value := basicOf("web", "wrong")
 		v.send(http.MethodPost, "/oauth2/token", form, name, value).fails(v.T, http.StatusUnauthorized, "invalid_client")
-		require.Equal(v, http.StatusOK, v.redeem("web", code).status, "and the code is not spent by that")
+		name, value = basicOf("web", siteSecret)
+		both := changed(form, []string{"client_id", "web", "client_secret", siteSecret})
+		v.send(http.MethodPost, "/oauth2/token", both, name, value).fails(v.T, http.StatusBadRequest, "invalid_request")
+		require.Equal(v, http.StatusOK, redeem("client_id", "web", "client_secret", siteSecret).status, "and the code is not spent by that")
 	})
 	idTokenRows(t, s)
 	userinfoRows(t, s)

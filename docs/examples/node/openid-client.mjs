@@ -7,8 +7,8 @@ import { clientId, clientSecret, here, issuer, serve } from './server.mjs'
 const provider = await client.discovery(
   issuer,
   clientId,
+  clientSecret,
   undefined,
-  client.ClientSecretBasic(clientSecret),
   // The library insists on https, which the demo has not.
   issuer.protocol === 'http:' ? { execute: [client.allowInsecureRequests] } : undefined,
 )
