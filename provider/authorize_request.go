@@ -136,7 +136,7 @@ func (p *Provider) openObject(ctx context.Context, client *fositeClient, values 
 func (p *Provider) judge(client *fositeClient, values url.Values) (*authorization, error) {
 	returnTo, ok := request.Return(client.Client, values)
 	if !ok {
-		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("redirect_uri is not one of the client's")}
+		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: fmt.Errorf("redirect_uri is not one of those of client %q", client.ID)}
 	}
 	r, err := request.Judge(client.Client, returnTo, values, p.offer())
 	a := &authorization{Request: r, client: client}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -117,7 +118,7 @@ func (p *Provider) parseFarewell(ctx context.Context, values url.Values) (*farew
 	case slices.Contains(f.client.PostLogoutRedirectURIs, uri):
 		f.uri = uri
 	default:
-		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: errors.New("post_logout_redirect_uri is not one of the client's")}
+		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Cause: fmt.Errorf("post_logout_redirect_uri is not one of those of client %q", f.client.ID)}
 	}
 	return f, nil
 }

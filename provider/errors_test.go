@@ -15,6 +15,7 @@ import (
 	"keyway/provider"
 	"keyway/provider/identity"
 	"keyway/provider/store/storetest"
+	"keyway/provider/wire"
 )
 
 func TestErrors(t *testing.T) {
@@ -64,10 +65,12 @@ func TestErrors(t *testing.T) {
 		}
 	})
 	t.Run("a description loses what RFC 6749 forbids", func(t *testing.T) {
-		require.Equal(t, "abcd", provider.Plain("a\r\nb\"c\\\td\x00é"))
+		require.Equal(t, "abc'sd", provider.Plain("a\r\nb\"c's\\\td\x00é"))
 	})
 	t.Run("the log has the cause, the wire has not", func(t *testing.T) {
 		require.Contains(t, provider.CauseText(fosite.ErrInvalidGrant.WithWrap(secret)), "10.0.0.7")
+		require.Equal(t, "not one of its URIs", provider.CauseText(fmt.Errorf("%w", &wire.Error{Code: "invalid_redirect_uri", Cause: errors.New("not one of its URIs")})))
+		require.Equal(t, "unknown_client", provider.CauseText(&wire.Error{Code: "unknown_client"}))
 	})
 }
 

@@ -210,7 +210,7 @@ func Describe(code string) string { return Plain(descriptions[code]) }
 // Plain keeps what error_description may hold (RFC 6749, section 5.2).
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' || r == '\'' {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
 			return -1
 		}
 		return r
@@ -220,9 +220,12 @@ func Plain(s string) string {
 // CauseText is what the log says of err: the first text in the chain that is
 // more than the code that went out.
 func CauseText(err error) string {
-	text := err.Error()
+	text, caused := err.Error(), ""
+	if w := (*Error)(nil); errors.As(err, &w) && w.Cause != nil {
+		caused = w.Code
+	}
 	for e := err; e != nil; e = errors.Unwrap(e) {
-		if s := e.Error(); s != "" && descriptions[s] == "" && rfcCodes[s] == "" {
+		if s := e.Error(); s != "" && s != caused && descriptions[s] == "" && rfcCodes[s] == "" {
 			return s
 		}
 	}
