@@ -28,8 +28,12 @@ func clientsCommand() *cobra.Command {
 func clientsAdd(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "add CLIENT-ID", Short: "Add a client; its generated secret is shown once",
-		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect",
-		Args:    oneArg("CLIENT-ID"),
+		Long: "Add makes a client with a generated secret, which is shown once. What has no flag here, such as keys,\n" +
+			"certificates and pairwise subjects, is said in the configuration's clients section instead. To change a\n" +
+			"client that was added, delete it and add it again; its tokens end, and it gets\nanother secret.",
+		Example: "  keyway clients add reports --grant client_credentials --scope reports.read --introspect\n" +
+			"  keyway clients add shop --grant authorization_code,refresh_token --scope openid,profile,offline_access --redirect-uri https://shop.example.com/callback",
+		Args: oneArg("CLIENT-ID"),
 	}
 	added := &provider.Client{AuthMethod: provider.AuthSecretBasic, Source: "cli"}
 	f := c.Flags()
@@ -40,6 +44,9 @@ func clientsAdd(file *string) *cobra.Command {
 	f.StringSliceVar(&added.RedirectURIs, "redirect-uri", nil, "where it may be returned to")
 	f.StringSliceVar(&added.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where a logout may return to")
 	f.StringVar(&added.BackchannelLogoutURI, "backchannel-logout-uri", "", "where it is told that somebody is signed out")
+	f.StringVar(&added.FrontchannelLogoutURI, "frontchannel-logout-uri", "", "what the browser loads when somebody signs out in it")
+	f.StringSliceVar(&added.AllowedCORSOrigins, "cors-origin", nil, "the origins of its pages that call from a browser")
+	f.BoolVar(&added.SkipConsent, "skip-consent", false, "people are not asked whether they may; for your own apps")
 	f.BoolVar(&added.MayRevokeLegacy, "revoke-legacy", false, "it may revoke the tokens of legacy systems")
 	f.BoolVar(&added.MayExchange, "exchange", false, "it may exchange tokens for narrower ones of its own")
 	f.BoolVar(&added.MayIntrospect, "introspect", false, "it may introspect every token, not only its own")

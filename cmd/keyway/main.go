@@ -39,13 +39,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	at, err := root.ExecuteContextC(ctx)
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "keyway: %v\nSee 'keyway --help'.\n", err)
+		_, _ = fmt.Fprintf(stderr, "keyway: %v\nSee '%s --help'.\n", err, at.CommandPath())
 		return exitUsage
 	default:
 		_, _ = fmt.Fprintf(stderr, "keyway: %v\n", err)

@@ -28,6 +28,9 @@ func (c *Client) Check() error {
 	if c.MayExchange && (c.Public() || c.Internal()) {
 		all = append(all, errors.New("may_exchange needs a client that authenticates"))
 	}
+	if c.MayIntrospect && c.Public() {
+		all = append(all, errors.New("may_introspect needs a client that authenticates"))
+	}
 	all = append(all, c.checkRequests()...)
 	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg, c.UserinfoAlg, c.IntrospectionAlg} {
 		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
@@ -147,19 +150,21 @@ func (c *Client) checkGrants() []error {
 	return all
 }
 
+var errUnfitLogout = errors.New("must be an https URL, or an http URL on loopback; without fragment, user, wildcard, comma, semicolon, quote or dotted segments")
+
 // checkLogout judges where the client wants to be told of sign-outs. Whether the
 // first is called at all depends on where its host is; see package outbound.
 func (c *Client) checkLogout() []error {
 	var all []error
 	if uri := c.BackchannelLogoutURI; uri != "" && webOrigin(uri) == "" {
-		all = append(all, fmt.Errorf("backchannel_logout_uri %q: %w", uri, redirect.ErrUnfit))
+		all = append(all, fmt.Errorf("backchannel_logout_uri %q: %w", uri, errUnfitLogout))
 	}
 	uri := c.FrontchannelLogoutURI
 	origin := webOrigin(uri)
 	switch {
 	case uri == "":
 	case origin == "":
-		all = append(all, fmt.Errorf("frontchannel_logout_uri %q: %w", uri, redirect.ErrUnfit))
+		all = append(all, fmt.Errorf("frontchannel_logout_uri %q: %w", uri, errUnfitLogout))
 	case !slices.ContainsFunc(c.RedirectURIs, func(r string) bool { return webOrigin(r) == origin }):
 		all = append(all, fmt.Errorf("frontchannel_logout_uri %q: must have scheme, host and port of a redirect URI", uri))
 	}
