@@ -9,7 +9,7 @@ import (
 type Client struct {
 	ClientID                  string        `yaml:"client_id" required:"true" doc:"The client's id, unique."`
 	Name                      string        `yaml:"name" doc:"What people are shown."`
-	AuthMethod                string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none" doc:"How it authenticates (RFC 7591, RFC 8705); none is a public client."`
+	AuthMethod                string        `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post private_key_jwt tls_client_auth self_signed_tls_client_auth none" doc:"How it authenticates (RFC 7591, RFC 8705); the two with client_secret take the secret in the header or in the body alike, none is a public client."`
 	Secret                    Secret        `yaml:"secret" doc:"Its secret, for the two client_secret methods."`
 	JWKS                      string        `yaml:"jwks" doc:"File with its public keys (RFC 7517), for private_key_jwt and the jwt-bearer grant; with x5c, for self_signed_tls_client_auth."`
 	JWKSURI                   string        `yaml:"jwks_uri" doc:"URL at which it publishes its public keys, in place of jwks; fetched when needed."`
