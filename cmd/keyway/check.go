@@ -74,7 +74,7 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "ok: %d systems configured, %d folders, %d examples replayed\n", len(cfg.Systems), len(names), examples)
+	_, err = fmt.Fprintf(out, "ok: systems configured: %d, folders: %d, examples replayed: %d\n", len(cfg.Systems), len(names), examples)
 	return err
 }
 

@@ -82,7 +82,7 @@ func TestAFolderOfOnesOwnAnswersAfterARestart(t *testing.T) {
 	text := "users_file: users.jsonl\ntemplates_dir: systems\nsystems:\n  - {name: intranet, template: intranet}\n"
 	code, stdout, stderr := runKeyway(t, "check", "--config", writeConfig(t, dir, text))
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "ok: 1 systems configured")
+	require.Contains(t, stdout, "ok: systems configured: 1")
 
 	d := startServe(t, dir, text)
 	status, _, body := d.post(t, "/intranet/login", "user=bob&pass=hunter2-hunter2")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -87,6 +88,10 @@ func describeJSON(err error) error {
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) {
 		return fmt.Errorf("%q has the wrong type", strings.TrimPrefix(mistyped.Field, "secretLine."))
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("not valid JSON")
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }

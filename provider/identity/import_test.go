@@ -108,7 +108,7 @@ const documentedLine = `{"directory":"default","login_names":["alice"],"email":"
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, line, want string }{
-		{"not JSON", `nonsense`, "invalid character"},
+		{"not JSON", `nonsense`, "not valid JSON"},
 		{"not an object", `[1]`, "wrong type"},
 		{"two values", `{"login_names":["a"]} {}`, "behind the JSON value"},
 		{"invalid UTF-8", "{\"login_names\":[\"\xff\"]}", "not valid UTF-8"},
