@@ -29,29 +29,45 @@ import (
 
 // Provider is the OpenID provider.
 type Provider struct {
-	options     Options
+	granting
+	clientele
+	running
+
+	options   Options
+	base      string // the path of the issuer
+	keys      *keys.Ring
+	metadata  wire.Document
+	registrar *registration.Endpoint // nil: clients cannot register themselves
+	reads     recent.Memory
+	notices   *logout.Delivery // nil tells nobody
+	visits    visit.Visits
+}
+
+// granting is what makes and judges grants.
+type granting struct {
 	fosite      *fosite.Fosite
 	fositeStore *fositeStore
 	tokens      *tokenStrategy
-	keys        *keys.Ring
-	secrets     *secret.Comparer
-	clients     *clientCache
-	published   *keyset.Cache // the keys that clients and trusted issuers publish; nil calls for none
 	statements  *exchange.Reader
-	metadata    wire.Document
-	registrar   *registration.Endpoint // nil: clients cannot register themselves
-	reads       recent.Memory
-	binder      *binding.Binder
-	origins     *cors.Origins
-	notices     *logout.Delivery // nil tells nobody
-	base        string           // the path of the issuer
-	visits      visit.Visits
-	closed      chan struct{}
-	closing     sync.Once
 
 	// openPassword lets the token endpoint grant passwords. Nothing but the
 	// test of parity with the grant in process sets it.
 	openPassword bool
+}
+
+// clientele is what is known of clients, and by which they prove themselves.
+type clientele struct {
+	clients   *clientCache
+	secrets   *secret.Comparer
+	published *keyset.Cache // the keys that clients and trusted issuers publish; nil calls for none
+	binder    *binding.Binder
+	origins   *cors.Origins
+}
+
+// running ends [Provider.Run].
+type running struct {
+	closed  chan struct{}
+	closing sync.Once
 }
 
 // New returns a provider whose signing keys are loaded; at the first start
@@ -61,7 +77,10 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	var err error
-	p := &Provider{options: o, keys: &keys.Ring{}, clients: &clientCache{}, closed: make(chan struct{})}
+	p := &Provider{
+		clientele: clientele{clients: &clientCache{}}, running: running{closed: make(chan struct{})},
+		options: o, keys: &keys.Ring{},
+	}
 	p.options.Storage = recent.Storage{Storage: o.Storage, Memory: &p.reads}
 	p.fositeStore = &fositeStore{provider: p}
 	if u, err := url.Parse(o.Issuer); err == nil { // complete has parsed it before
