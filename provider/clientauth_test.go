@@ -27,7 +27,13 @@ func encodeSegment(b []byte) string { return base64.RawURLEncoding.EncodeToStrin
 // assert signs claims as a client would.
 func assert(t testing.TB, alg string, key crypto.Signer, claims map[string]any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, nil)
+	return signJWS(t, jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, nil, claims)
+}
+
+// signJWS is a JWS in compact form.
+func signJWS(t testing.TB, key jose.SigningKey, header *jose.SignerOptions, claims map[string]any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(key, header)
 	require.NoError(t, err)
 	payload, err := json.Marshal(claims)
 	require.NoError(t, err)

@@ -87,13 +87,10 @@ func calling(t *testing.T, o outbound.Options) func(*provider.Options) {
 // assertAs authenticates the client "pk" by a key with a kid.
 func (w *world) assertAs(t *testing.T, kid string, key crypto.Signer) answer {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
-	require.NoError(t, err)
 	jti, _ := client.NewSecret()
-	jws, err := signer.Sign(fmt.Appendf(nil, `{"iss": "pk", "sub": "pk", "aud": %q, "jti": %q, "exp": %d}`, issuer, jti, w.clock.Now().Add(time.Minute).Unix()))
-	require.NoError(t, err)
-	assertion, err := jws.CompactSerialize()
-	require.NoError(t, err)
+	assertion := signJWS(t, jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil, map[string]any{
+		"iss": "pk", "sub": "pk", "aud": issuer, "jti": jti, "exp": w.clock.Now().Add(time.Minute).Unix(),
+	})
 	return w.post("/oauth2/token", "", url.Values{
 		"grant_type": {"client_credentials"}, "client_assertion": {assertion},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v3"
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider"
@@ -40,15 +38,7 @@ func (w *world) seedBank(t *testing.T) func(claims map[string]any) string {
 	}
 	return func(claims map[string]any) string {
 		claims["aud"], claims["exp"] = issuer, w.clock.Now().Add(time.Minute).Unix()
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, nil)
-		require.NoError(t, err)
-		payload, err := json.Marshal(claims)
-		require.NoError(t, err)
-		jws, err := signer.Sign(payload)
-		require.NoError(t, err)
-		object, err := jws.CompactSerialize()
-		require.NoError(t, err)
-		return object
+		return assert(t, "ES256", key, claims)
 	}
 }
 
