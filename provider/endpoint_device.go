@@ -170,8 +170,11 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 		return p.options.Pages.Render(c, http.StatusOK, &pages.DeviceDonePage{Visit: a.visit(), Allowed: true})
 	case d.State != device.Pending || !p.options.Now().Before(d.ExpiresAt):
 		return interactionGone(errors.New("the device code was used or has expired"))
-	case c.Request.Method == http.MethodPost:
+	case c.Request.Method == http.MethodPost && c.Request.PostForm.Has("decision"):
 		return p.decideDevice(c, st, client, s, id)
+	case c.Request.Method == http.MethodPost: // who sent the code twice has not decided
+		p.send(c, pathDevice, id)
+		return nil
 	}
 	user, err := p.pageUser(ctx, s)
 	if err != nil {

@@ -199,6 +199,13 @@ func TestDeviceIsRefused(t *testing.T) {
 		a = b.submit(t, b.toCode(t, issuer+"/device"), "user_code", other.str("user_code"))
 		a = b.submit(t, a, "decision", "whatever")
 		require.Contains(t, a.raw, `id="device-denied"`, "what is not yes is no")
+
+		third := w.begin(t, "tv")
+		page := b.toCode(t, issuer+"/device")
+		require.True(t, asksDevice(b.submit(t, page, "user_code", third.str("user_code"))))
+		a = b.submit(t, page, "user_code", third.str("user_code"))
+		require.True(t, asksDevice(a), "who clicks twice where the code is asked for has not refused: %s", a.raw)
+		require.True(t, isDone(b.submit(t, a, "decision", "allow")))
 	})
 }
 
