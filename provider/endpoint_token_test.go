@@ -164,3 +164,20 @@ func TestClientChanges(t *testing.T) {
 		}
 	})
 }
+
+// What the operator takes from a client between the code and its redemption is not
+// in the token: not in the answer, and not where the token is asked about.
+func TestALostScopeIsNotInTheTokenOfAnEarlierCode(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		w.seedApps(t)
+		code := w.newBrowser().signIn(t, ask("web", "scope", "openid email read")).Get("code")
+		c, err := w.store.FindClient(t.Context(), "web")
+		require.NoError(t, err)
+		c.Scopes = []string{"openid", "read"}
+		require.NoError(t, w.SaveClient(t.Context(), c))
+		a := w.exchange("web", code, callback)
+		require.Equal(t, "openid read", a.str("scope"), a.raw)
+		require.Equal(t, "openid read", w.introspect(a.str("access_token")).str("scope"))
+		require.Equal(t, map[string]any{"sub": w.alice}, w.userinfo(a.str("access_token")).body)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -30,6 +31,22 @@ type unit struct {
 	origin     string      // of the new grant, where that is not its grant type
 	format     TokenFormat // of the access token; "" for the client's own
 	issuedType string      // RFC 8693, section 2.2.1
+}
+
+// remaining are the scopes of an access token where those are fewer than its
+// grant's, because the client lost some since the person allowed them; else nil.
+func (u *unit) remaining(scopes []string) []string {
+	allowed := scopes
+	switch {
+	case u.code != nil:
+		allowed = u.code.stored.Grant.Scopes
+	case u.device != nil:
+		allowed = u.device.Grant.Scopes
+	}
+	if slices.Equal(scopes, allowed) {
+		return nil
+	}
+	return append([]string{}, scopes...)
 }
 
 type unitKey struct{}
@@ -161,7 +178,7 @@ func (s *fositeStore) record(u *unit, signature string, kind TokenKind, r fosite
 	}
 	t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.AccessToken)
 	if kind == KindAccess {
-		t.Audience = u.narrowed
+		t.Audience, t.Scopes = u.narrowed, u.remaining(r.GetGrantedScopes())
 	}
 	if kind == KindRefresh {
 		t.ExpiresAt = r.GetSession().GetExpiresAt(fosite.RefreshToken)
