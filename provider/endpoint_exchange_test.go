@@ -362,3 +362,23 @@ func TestExchangeRacesRevocation(t *testing.T) {
 		})
 	})
 }
+
+// A thief of a bound token must not find a client by which it becomes one that
+// needs no proof.
+func TestABoundTokenIsExchangedForABoundOne(t *testing.T) {
+	exchangeOnEach(t, func(t *testing.T, w *world, _ *ecdsa.PrivateKey) {
+		w.seedApps(t)
+		phone, service := w.newHolder(t), w.newHolder(t)
+		const native = "http://127.0.0.1/callback"
+		code := w.newBrowser().signIn(t, ask("native", "redirect_uri", native)).Get("code")
+		bound := w.exchange("native", code, native, "DPoP", phone.proof(t, "POST", "/oauth2/token"))
+		require.Equal(t, "DPoP", bound.str("token_type"), bound.raw)
+		form := url.Values{
+			"grant_type": {exchangeGrant}, "subject_token": {bound.str("access_token")}, "subject_token_type": {exchange.TypeAccessToken},
+		}
+		wantError(t, w.postWith("/oauth2/token", "service", form), 400, "invalid_dpop_proof")
+		a := w.postWith("/oauth2/token", "service", form, "DPoP", service.proof(t, "POST", "/oauth2/token"))
+		require.Equal(t, "DPoP", a.str("token_type"), a.raw)
+		require.Equal(t, map[string]any{"jkt": service.thumbprint(t)}, w.introspect(a.str("access_token")).body["cnf"])
+	})
+}

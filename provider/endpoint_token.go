@@ -123,9 +123,13 @@ func (p *Provider) bind(c *gin.Context, ar *fosite.AccessRequest, client *fosite
 		return err
 	}
 	held := s.Bound
-	s.Bound, err = binding.Bind(shown, binding.Demand{
+	demand := binding.Demand{
 		Proof: client.DPoPBound, Certificate: client.CertificateBound, Held: held, Keep: u.code != nil || client.Public(),
-	})
+	}
+	if u.origin != "" && held != nil { // a bound token never becomes a bearer token by an exchange
+		demand.Proof, demand.Certificate = demand.Proof || held.Proof != "", demand.Certificate || held.Certificate != ""
+	}
+	s.Bound, err = binding.Bind(shown, demand)
 	u.rebound = !held.Equal(s.Bound)
 	return err
 }

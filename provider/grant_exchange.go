@@ -133,7 +133,7 @@ func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []st
 	return &exchange.Party{
 		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.Audience(),
 		Expires: expires, AuthTime: unixTime(s.AuthTime), Act: s.Act, MayAct: may,
-		Origin: exchange.Origin{Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Unverified: s.Unverified},
+		Origin: exchange.Origin{Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Unverified: s.Unverified, Bound: s.Bound},
 	}, nil
 }
 
@@ -144,6 +144,7 @@ func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchange.
 	s.SetSubject(of.Subject)
 	s.AMR, s.ACR, s.Unverified = of.Origin.AMR, of.Origin.ACR, of.Origin.Unverified
 	s.Requested, s.Act = now.Unix(), d.Act
+	s.Bound = of.Origin.Bound // until [Provider.bind] puts what the caller shows in its place
 	if !of.AuthTime.IsZero() {
 		s.AuthTime = of.AuthTime.Unix()
 	}

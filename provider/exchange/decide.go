@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"keyway/provider/binding"
 	"keyway/provider/wire"
 )
 
@@ -28,6 +29,9 @@ type Origin struct {
 	ACR        string
 	AMR        []string
 	Unverified bool // the user was let in before the account was confirmed
+	// Bound is what it is bound to; nil for a bearer token. What is made of it must
+	// be bound as well, to what the caller holds.
+	Bound *binding.Key
 }
 
 // Caller is the client that asks.
