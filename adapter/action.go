@@ -92,7 +92,7 @@ func (a *Adapter) login(ctx context.Context, x *exchange) Outcome {
 // credentials are what the request presents, in the way it chose.
 func (x *exchange) credentials() (identity.Credentials, Outcome) {
 	policy := x.m.system.Login
-	directory, user, pass := x.m.system.prepared.directory, fieldUsername, fieldPassword
+	directory, user, pass, named := x.m.system.prepared.directory, fieldUsername, fieldPassword, false
 	if len(x.route.variants) > 0 {
 		v := x.variant()
 		if v == nil {
@@ -101,14 +101,14 @@ func (x *exchange) credentials() (identity.Credentials, Outcome) {
 		if o := x.readFields(v.fields); o != "" {
 			return identity.Credentials{}, o
 		}
-		directory, user, pass = v.directory, v.Username, v.Password
+		directory, user, pass, named = v.directory, v.Username, v.Password, v.Directory != ""
 		x.collectMatch(v.fields)
 	}
 	name, err := directory.render(&x.view)
 	if err != nil {
 		return identity.Credentials{}, x.failed(err)
 	}
-	if x.m.directory != "" && len(x.route.variants) == 0 {
+	if x.m.directory != "" && !named {
 		name = x.m.directory
 	}
 	c := identity.Credentials{

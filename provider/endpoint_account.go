@@ -49,7 +49,7 @@ func (p *Provider) serveAccount(c *gin.Context) error {
 		return nil
 	}
 	page := &pages.AccountPage{Visit: pages.Visit{Locales: c.Query("ui_locales")}}
-	if n := c.Query("notice"); n == noticeSession || n == noticeConsent || n == noticePassword {
+	if n := c.Query("notice"); n == noticeSession || n == noticeConsent || n == noticePassword || n == noticeApp {
 		page.Notice = n
 	}
 	return p.showAccount(c, http.StatusOK, page, s)
@@ -65,7 +65,7 @@ func (p *Provider) showAccount(c *gin.Context, status int, page *pages.AccountPa
 
 // toAccount ends an interaction that has no request.
 func (p *Provider) toAccount(c *gin.Context, i *Interaction, s *BrowserSession, id string) error {
-	if s == nil {
+	if s == nil || i.Purpose == purposeAgain && i.SignedIn.IsZero() {
 		p.send(c, pathLogin, id)
 		return nil
 	}
@@ -84,7 +84,14 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 		return wire.Outage(err)
 	}
 	page.User = p.shownUser(user)
-	page.Changeable = p.options.Passwords != nil && p.options.Passwords.Changeable(user)
+	if p.options.Passwords != nil {
+		if page.Changeable, err = p.options.Passwords.Changeable(ctx, user); err != nil {
+			return wire.Outage(err)
+		}
+	}
+	if err := p.fillApps(ctx, page, user, s); err != nil {
+		return err
+	}
 	sessions, err := p.options.Storage.ListSessions(ctx, s.Subject)
 	if err != nil {
 		return wire.Outage(err)
@@ -119,10 +126,13 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 
 // done is what became of a form of the account page.
 type done struct {
-	notice    string   // what the page says then
-	refused   string   // why the password was not changed
-	signedOut bool     // nobody is signed in here any more
-	frames    []string // what frames have to load then
+	notice      string             // what the page says then
+	refused     string             // why nothing was done
+	page        *pages.AccountPage // which says so
+	made        *pages.AppPasswordPage
+	interaction string   // of the sign-in that is needed first
+	signedOut   bool     // nobody is signed in here any more
+	frames      []string // what frames have to load then
 }
 
 // accountAction is a form of the account page.
@@ -150,7 +160,11 @@ func (p *Provider) accountAction(do func(*gin.Context, *BrowserSession, url.Valu
 			return err
 		case d.refused != "":
 			c.Set(wire.LogRefusal, d.refused)
-			return p.showAccount(c, http.StatusBadRequest, &pages.AccountPage{Refused: d.refused}, s)
+			return p.showAccount(c, http.StatusBadRequest, d.page, s)
+		case d.made != nil:
+			return p.options.Pages.Render(c, http.StatusOK, d.made)
+		case d.interaction != "":
+			p.send(c, pathLogin, d.interaction)
 		case len(d.frames) > 0:
 			return p.leave(c, &farewell{}, d.frames)
 		case d.signedOut:
@@ -210,7 +224,7 @@ func (p *Provider) changePassword(c *gin.Context, s *BrowserSession, values url.
 	case err == nil:
 		return done{notice: noticePassword}, nil
 	case errors.As(err, &problem):
-		return done{refused: string(problem)}, nil
+		return done{refused: string(problem), page: &pages.AccountPage{Refused: string(problem)}}, nil
 	case errors.Is(err, identity.ErrNoPassword):
 		return done{}, wire.BadRequest("There is no password to change.")
 	}
@@ -218,5 +232,5 @@ func (p *Provider) changePassword(c *gin.Context, s *BrowserSession, values url.
 	if status == http.StatusInternalServerError {
 		return done{}, err
 	}
-	return done{refused: code}, nil
+	return done{refused: code, page: &pages.AccountPage{Refused: code}}, nil
 }

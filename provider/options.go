@@ -30,8 +30,9 @@ type Gate interface {
 
 // Passwords changes passwords; it is [*identity.Passwords].
 type Passwords interface {
-	// Changeable reports whether u has a password here.
-	Changeable(u *identity.User) bool
+	// Changeable reports whether u has a password here. Errors are
+	// [*identity.Failure].
+	Changeable(ctx context.Context, u *identity.User) (bool, error)
 	// Change returns an [identity.PasswordProblem], [identity.ErrNoPassword], or a
 	// [*identity.Failure].
 	Change(ctx context.Context, n identity.NewPassword) error
@@ -70,6 +71,9 @@ type Options struct {
 	Certificates     *binding.Certificates // how clients show theirs; nil where they cannot
 	// Passwords lets people change theirs; nil where they cannot.
 	Passwords Passwords
+	// AppPasswords lets people have passwords for one legacy system each; nil where
+	// they cannot.
+	AppPasswords AppPasswords
 	// Registration lets clients register themselves; without storage, none can.
 	// What the provider knows itself need not be set in it.
 	Registration registration.Options

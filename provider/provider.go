@@ -186,6 +186,11 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathAccount+actionSignOut, p.page("account", p.accountAction(p.signOut)))
 	r.Any(base+pathAccount+actionSignOutAll, p.page("account", p.accountAction(p.signOutEverywhere)))
 	r.Any(base+pathAccount+actionPassword, p.page("account", p.accountAction(p.changePassword)))
+	if p.options.AppPasswords != nil {
+		r.Any(base+pathAccount+actionAddApp, p.page("account", p.accountAction(p.addApp)))
+		r.Any(base+pathAccount+actionRemoveApp, p.page("account", p.accountAction(p.removeApp)))
+		r.Any(base+pathAccount+actionSignInAgain, p.page("account", p.accountAction(p.signInAgain)))
+	}
 	if p.registrar != nil {
 		r.Any(base+pathRegister, p.handle("register", p.registrar.Register))
 		r.Any(base+pathRegister+"/:"+registration.Param, p.handle("registration", p.registrar.Manage))

@@ -105,7 +105,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	if p.hasher, err = newHasher(cfg.Passwords); err != nil {
 		return nil, err
 	}
-	if p.provider, err = p.newProvider(ctx); err != nil {
+	if p.provider, err = p.newProvider(ctx, systems); err != nil {
 		return nil, err
 	}
 	if err = p.declare(ctx); err != nil {
@@ -195,13 +195,17 @@ func (p *program) newSignIn() (*identity.SignIn, *identity.Gate, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	verifiers, err := p.verifiers(local)
+	if err != nil {
+		return nil, nil, err
+	}
 	signIn, err := identity.NewSignIn(identity.SignInOptions{
-		Users: p.store, Gate: gate, Authenticator: local, Verified: verified, Now: p.now,
+		Users: p.store, Gate: gate, Authenticator: verifiers, Verified: verified, Now: p.now,
 	})
 	return signIn, gate, err
 }
 
-func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
+func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (*provider.Provider, error) {
 	signIn, gate, err := p.newSignIn()
 	if err != nil {
 		return nil, err
@@ -237,11 +241,15 @@ func (p *program) newProvider(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	apps, err := p.appDesk(systems)
+	if err != nil {
+		return nil, err
+	}
 	t, s := p.cfg.Tokens, p.cfg.Sessions
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
-		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords,
+		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords, AppPasswords: apps,
 		Registration: p.registration(), TrustedIssuers: trusted, SignUpURL: p.cfg.SignIn.SignUpURL, DetailTypes: detailTypes(p.cfg.Clients),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -71,6 +72,37 @@ func TestAppPasswords(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, used, "the last use is noted")
+}
+
+// counted is a storage that tells how often it was looked into.
+type counted struct {
+	identity.AppPasswordStorage
+	looks int
+}
+
+func (c *counted) FindAppPassword(ctx context.Context, system string, hash [32]byte) (*identity.AppPassword, error) {
+	c.looks++
+	return c.AppPasswordStorage.FindAppPassword(ctx, system, hash)
+}
+
+func TestAnOwnPasswordCostsNoLookForAppPasswords(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user(t, identity.StatusActive, plain("own"), "alice")
+	c := &counted{AppPasswordStorage: h.store}
+	apps, err := identity.NewAppPasswords(c, h.store, h.Now)
+	require.NoError(t, err)
+	for password, looks := range map[string]int{
+		"own": 0, "aaaaa-aaaaa-aaaaa-aaaaa": 1, "aaaaa-aaaaa-aaaaa-aaaa1": 0, "aaaaa-aaaaa-aaaaa-aaaaaa": 0, "aaaaaaaaaaaaaaaaaaaaaaa": 0,
+		"a correct horse battery": 0, "": 0, "äaaaa-aaaaa-aaaaa-aaaaa": 0,
+	} {
+		c.looks = 0
+		login := as("alice", password)
+		login.System = "faveo"
+		_, err = apps.Authenticate(t.Context(), login)
+		require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
+		require.Equal(t, looks, c.looks, "%q", password)
+	}
 }
 
 func TestAnAppPasswordHasAHundredBits(t *testing.T) {

@@ -71,8 +71,16 @@ func (n NewPassword) String() string { return "new password of " + n.Subject }
 // GoString hides what String hides.
 func (n NewPassword) GoString() string { return n.String() }
 
-// Changeable reports whether u has a password here.
-func (p *Passwords) Changeable(u *User) bool { return u.Username(p.options.Directory) != "" }
+// Changeable reports whether u has a password here: who signs in elsewhere has a
+// name without one. Errors are [*Failure].
+func (p *Passwords) Changeable(ctx context.Context, u *User) (bool, error) {
+	name := u.Username(p.options.Directory)
+	if name == "" {
+		return false, nil
+	}
+	l, err := findLogin(ctx, p.options.Users, Credentials{Directory: p.options.Directory, Username: name})
+	return err == nil && l != nil && l.Credential != nil && l.User.Subject == u.Subject, err
+}
 
 // Change judges the current password as every sign-in is judged, with its
 // lockout, and then stores the new one. Errors are a [PasswordProblem],

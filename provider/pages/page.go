@@ -194,16 +194,61 @@ type FormPostPage struct {
 //	signout-everywhere   of every session, grant and token
 //	consents/revoke      "client", the client's ID
 //	password             "current", "new", and "end_others" to sign out everywhere else
+//	apps/add             "system", "name", "days" (0 for ever), "networks"; answered by [AppPasswordPage]
+//	apps/remove          "id", of the app password
+//	apps/again           signs in anew, and comes back
 type AccountPage struct {
 	Visit
 	CSRF     string
 	User     User
 	Sessions []Session
 	Consents []Consent
-	Notice   string // what was done: "session_ended", "consent_revoked" or "password_changed"; "" for nothing
+	Notice   string // what was done: "session_ended", "consent_revoked", "password_changed" or "app_removed"; "" for nothing
 
 	Changeable bool   // the person has a password here
 	Refused    string // why it was not changed: an error of [LoginPage], or "too_short", "too_long", "malformed", "common", "own_name", "same"; "" where nobody tried
+
+	Apps AppSection
+}
+
+// AppSection is about the person's app passwords. Without systems and passwords it is
+// not shown.
+type AppSection struct {
+	Systems   []AppSystem // for which one can be made
+	Passwords []AppPassword
+	Fresh     bool   // the person signed in not long ago, and so may make one
+	Refused   string // why none was made: "name", "system", "days", "networks", "too_many" or "stale"; "" where nobody tried
+
+	Name, System, Days, Networks string // what was entered then
+}
+
+// Choices are how many days an app password may live.
+func (AppSection) Choices() []string { return []string{"0", "30", "90", "365"} }
+
+// AppSystem is a legacy system.
+type AppSystem struct{ Name, Title string }
+
+// AppPassword is a password for one legacy system.
+type AppPassword struct {
+	ID       string
+	Name     string
+	System   string // its title
+	Created  time.Time
+	Used     time.Time // about the last use; zero for never
+	Expires  time.Time // zero for never
+	Expired  bool
+	Networks []string // from which alone it is taken; empty for any
+}
+
+// AppPasswordPage shows a new app password, once.
+type AppPasswordPage struct {
+	Visit
+	Password  string
+	Name      string
+	System    string   // its title
+	Usernames []string // under which the person signs in there
+	Expires   time.Time
+	Networks  []string
 }
 
 // Session is one browser in which the person is signed in.
@@ -241,3 +286,6 @@ func (p *FormPostPage) about() traits {
 	return traits{name: "form_post", Visit: p.Visit, scripts: true}
 }
 func (p *AccountPage) about() traits { return traits{name: "account", Visit: p.Visit} }
+func (p *AppPasswordPage) about() traits {
+	return traits{name: "app_password", Visit: p.Visit}
+}

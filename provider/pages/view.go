@@ -169,6 +169,16 @@ func samplePages() []Page {
 			Visit: visit, CSRF: "csrf", User: user, Notice: "session_ended", Changeable: true, Refused: "common",
 			Sessions: []Session{{ID: "1", Current: true, SignedIn: at, LastSeen: at}, {ID: "2", UserAgent: "Firefox/", Address: "192.0.2.1"}},
 			Consents: []Consent{{ClientID: "app", ClientName: "App", Scopes: []string{"email"}, Since: at}},
+			Apps: AppSection{
+				Systems: []AppSystem{{"faveo", "Faveo"}}, Refused: "name", Fresh: true, System: "faveo", Days: "90",
+				Passwords: []AppPassword{
+					{ID: "1", Name: "Gateway", System: "Faveo", Created: at, Used: at, Expires: at, Networks: []string{"192.0.2.0/24"}},
+					{ID: "2", Name: "Old", System: "Faveo", Created: at, Expires: at, Expired: true},
+				},
+			},
 		},
+		&AccountPage{Apps: AppSection{Systems: []AppSystem{{"faveo", "Faveo"}}, Refused: "stale"}},
+		&AppPasswordPage{Visit: visit, Password: "aaaaa", Name: "Gateway", System: "Faveo", Usernames: []string{"alice"}, Expires: at, Networks: []string{"192.0.2.0/24"}},
+		&AppPasswordPage{Password: "aaaaa", Name: "Gateway", System: "Faveo"},
 	}
 }

@@ -86,6 +86,17 @@ func (s *Store) ListAppPasswords(ctx context.Context, subject string) ([]identit
 	return all, err
 }
 
+// AllAppPasswords returns everybody's, the newest first, limit at most.
+func (s *Store) AllAppPasswords(ctx context.Context, limit int) ([]identity.AppPassword, error) {
+	var all []identity.AppPassword
+	err := s.readRows(ctx, `SELECT `+appColumns+` ORDER BY created_at DESC, id LIMIT $1`, []any{max(limit, 0)}, func(scan scanFunc) error {
+		p, err := scanAppPassword(scan)
+		all = append(all, p)
+		return err
+	})
+	return all, err
+}
+
 // RemoveAppPassword implements [identity.AppPasswordStorage].
 func (s *Store) RemoveAppPassword(ctx context.Context, subject, id string) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {

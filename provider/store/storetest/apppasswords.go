@@ -77,6 +77,11 @@ func appPasswordsAreBounded(t *testing.T, f *fixture) {
 		require.True(t, errors.Is(err, identity.ErrConflict), "%v", err)
 	}
 	require.Equal(t, 50, made)
+	for limit, want := range map[int]int{-1: 0, 7: 7, 100: 50} {
+		all, err := f.AllAppPasswords(t.Context(), limit)
+		require.NoError(t, err)
+		require.Len(t, all, want)
+	}
 }
 
 // grantOf adds a grant of a legacy system, with an access token.
