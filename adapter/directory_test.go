@@ -9,7 +9,8 @@ import (
 
 func TestAConfiguredDirectoryCountsWhereNoVariantNamesOne(t *testing.T) {
 	g := &scripted{grant: someGrant()}
-	in := Instance{Name: "clinic", System: clinic(t), SiteURL: "http://c.example", Client: "c", Directory: "staff",
+	in := Instance{
+		Name: "clinic", System: clinic(t), SiteURL: "http://c.example", Client: "c", Directory: "staff",
 		Settings: map[string]any{"jwt_secret": "s", "passphrase": "p"},
 	}
 	require.Equal(t, []string{"staff", "clinic/{{ .Field.organisation }}/code"}, in.Directories())

@@ -37,12 +37,7 @@ func (d *Desk) Fill(ctx context.Context, u *identity.User, s *pages.AppSection) 
 // Add makes what was entered in s. Where that cannot be, s says why, and there
 // is neither page nor error. Errors are [*identity.Failure].
 func (d *Desk) Add(ctx context.Context, subject string, s *pages.AppSection) (*pages.AppPasswordPage, error) {
-	days, err := strconv.Atoi(s.Days)
-	if err != nil {
-		s.Refused = string(ProblemDays)
-		return nil, nil //nolint:nilnil // s says why
-	}
-	made, err := d.Make(ctx, Wish{Subject: subject, System: s.System, Name: s.Name, Days: days, Networks: s.Networks})
+	made, err := d.Make(ctx, Wish{Subject: subject, System: s.System, Name: s.Name, Days: daysOf(s.Days), Networks: s.Networks})
 	var problem Problem
 	if errors.As(err, &problem) {
 		s.Refused = string(problem)
@@ -54,4 +49,13 @@ func (d *Desk) Add(ctx context.Context, subject string, s *pages.AppSection) (*p
 	return &pages.AppPasswordPage{
 		Password: made.Password, Name: made.Name, System: made.Title, Usernames: made.Usernames, Expires: made.ExpiresAt, Networks: made.Networks,
 	}, nil
+}
+
+// daysOf is no number of days where text is none.
+func daysOf(text string) int {
+	days, err := strconv.Atoi(text)
+	if err != nil {
+		return -1
+	}
+	return days
 }
