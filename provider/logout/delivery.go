@@ -19,6 +19,7 @@ const (
 	storeFor   = 10 * time.Second
 	maxAge     = 15 * time.Minute
 	pauseAfter = 10 * time.Second
+	slow       = 2 * time.Second // an answer that takes longer holds others up
 )
 
 // delays are between one try and the next.
@@ -80,7 +81,7 @@ type Delivery struct {
 	options Options
 
 	mu     sync.Mutex
-	paused map[string]time.Time // clients that just did not answer, and until when they are left alone
+	paused map[string]time.Time // clients that just did not answer well, and until when they are left alone
 }
 
 // New returns a Delivery.
@@ -142,6 +143,9 @@ func (d *Delivery) one(ctx context.Context, n *Notice) {
 	paused := d.pausedUntil(n.ClientID, now)
 	if paused.IsZero() {
 		outcome = d.tell(ctx, n)
+		if d.options.Now().Sub(now) > slow {
+			d.pause(n.ClientID, d.options.Now())
+		}
 	}
 	stored, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeFor)
 	defer cancel()
@@ -169,9 +173,7 @@ func (d *Delivery) one(ctx context.Context, n *Notice) {
 func (d *Delivery) failed(ctx context.Context, n *Notice, cause error, now time.Time) error {
 	d.log(ctx, "a client could not be told of a sign-out", n, cause)
 	reason := outbound.ReasonOf(cause)
-	if reason == outbound.Timeout || reason == outbound.Unreachable || reason == outbound.Unresolved {
-		d.pause(n.ClientID, now)
-	}
+	d.pause(n.ClientID, now)
 	waits := delays()
 	if reason == outbound.Forbidden || n.Tries > len(waits) || now.Sub(n.CreatedAt) >= maxAge {
 		return d.options.Queue.EndNotice(ctx, n, d.event("logout_notice_failed", identity.ReasonUnavailable, n))
@@ -200,8 +202,8 @@ func (d *Delivery) tell(ctx context.Context, n *Notice) error {
 	return err
 }
 
-// pausedUntil keeps one client that does not answer from holding up the
-// notices of all others.
+// pausedUntil keeps one client that does not answer, or answers slowly or with
+// errors, from holding up the notices of all others.
 func (d *Delivery) pausedUntil(client string, now time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -212,6 +212,16 @@ func TestAnOutageOfOurOwnIsTriedAgain(t *testing.T) {
 	require.Equal(t, 1, o.deliver(t))
 }
 
+func TestAClientThatAnswersWithErrorsHoldsUpNobody(t *testing.T) {
+	o := newOffice(t)
+	o.leave(t, "dead", 100)
+	o.fails["dead"] = &outbound.Error{Reason: outbound.Status, Status: 500}
+	for o.deliver(t) > 0 {
+		continue
+	}
+	require.LessOrEqual(t, len(o.take()), 8, "those that were on their way when the first one failed")
+}
+
 func TestAClientThatDoesNotAnswerHoldsUpNobody(t *testing.T) {
 	o := newOffice(t)
 	o.leave(t, "dead", 100)
