@@ -87,15 +87,16 @@ func (p *Provider) signIn(c *gin.Context, who *identity.Identity, i *Interaction
 	agent := c.Request.UserAgent()
 	x := &SessionStart{
 		Session: BrowserSession{
-			Hash: HashToken(value), ID: secret.ID(), Subject: who.User.Subject, AMR: who.AMR, UserAgent: agent[:min(len(agent), maxUserAgent)],
+			Hash: HashToken(value), ID: secret.ID(), Subject: who.User.Subject, AMR: who.AMR,
+			Connector: who.Connector, ACR: who.ACR, UserAgent: agent[:min(len(agent), maxUserAgent)],
 			AuthTime: who.AuthTime, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(p.options.Lifetimes.SessionMax),
 		},
 		Interaction: i, Event: p.event(c, "login", who.User.Subject),
 	}
-	if len(x.Session.AMR) == 0 {
+	if len(x.Session.AMR) == 0 && who.Connector == "" {
 		x.Session.AMR = []string{"pwd"}
 	}
-	x.Session.RemoteAddr, x.Event.ClientID, x.Event.Directory = x.Event.RemoteAddr, client, p.options.Directory
+	x.Session.RemoteAddr, x.Event.ClientID, x.Event.Directory, x.Event.Connector = x.Event.RemoteAddr, client, p.options.Directory, who.Connector
 	if old != nil {
 		x.Replaces = old.Hash
 		if old.Subject == who.User.Subject {

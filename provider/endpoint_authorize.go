@@ -164,9 +164,9 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 		return stepLogin, nil
 	}
 	own := i != nil && i.Subject == s.Subject // what is stored is theirs
-	if a.Subject != "" && a.Subject != p.subjectFor(a.client, s.Subject) {
+	if refused := p.unfit(a, s); refused != nil {
 		if i != nil && !i.SignedIn.IsZero() {
-			return stepDone, reply("login_required", "somebody else signed in")
+			return stepDone, refused
 		}
 		return stepLogin, nil
 	}
@@ -200,6 +200,17 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 		return stepConsent, nil
 	}
 	return stepDone, nil
+}
+
+// unfit says why the request is not for who is signed in, however they did.
+func (p *Provider) unfit(a *authorization, s *BrowserSession) error {
+	switch {
+	case a.Subject != "" && a.Subject != p.subjectFor(a.client, s.Subject):
+		return reply("login_required", "somebody else signed in")
+	case !a.client.Admits(s.Connector):
+		return reply("access_denied", "the client is not for people of this connector")
+	}
+	return nil
 }
 
 // believed is how long a sign-in counts as made just now, for who looks at the
@@ -288,6 +299,9 @@ func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
 	session := p.newSession(c)
 	session.SetSubject(s.Subject)
 	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
+	if session.Connector = s.Connector; s.Connector != "" {
+		session.ACR = s.ACR
+	}
 	session.Requested = p.options.Now().Unix()
 	return session
 }

@@ -161,6 +161,9 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 		return err
 	}
 	c.Set(wire.LogClient, client.ID)
+	if !client.Admits(s.Connector) {
+		return &wire.Error{Status: http.StatusForbidden, Code: "login_upstream_elsewhere", Cause: errors.New("the client is not for people of this connector")}
+	}
 	a := &authorization{Request: new(request.Request), client: client}
 	d := &st.Device
 	switch {

@@ -38,6 +38,11 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if a != nil && !c.Request.URL.Query().Has("choose") {
+		if to := p.options.Federation.Led(a.client.Client, a.Values); to != nil {
+			return p.depart(c, to, id, a, "")
+		}
+	}
 	page := &pages.LoginPage{Again: s != nil && i.Chosen != chosenOther && i.Chosen != chosenCreate}
 	if a != nil {
 		page.Username = a.Values.Get("login_hint")
@@ -102,6 +107,7 @@ func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserS
 
 func (p *Provider) showLogin(c *gin.Context, status int, page *pages.LoginPage, id string, a *authorization) error {
 	page.Visit = a.visit()
+	p.offerUpstreams(page, a)
 	page.Form = pages.Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
 	if p.options.SignUpURL != "" {
 		page.SignUp = p.path(pathSignUp) + "?interaction=" + url.QueryEscape(id)
@@ -123,6 +129,9 @@ func (p *Provider) login(c *gin.Context) error {
 		return err
 	}
 	name := values.Get("username")
+	if done, err := p.sendAway(c, name, id, a, values.Get("password") == ""); done || err != nil {
+		return err // whatever stands in the password field is nobody's business here
+	}
 	credentials := identity.Credentials{
 		Directory: p.options.Directory, Username: name, Password: values.Get("password"),
 		RemoteAddr: p.options.PeerAddr(c.Request), RequestID: c.GetString(wire.RequestID),

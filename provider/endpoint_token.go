@@ -98,6 +98,9 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if err != nil {
 		return nil, err
 	}
+	if s, ok := ar.Session.(*Session); ok && s.Subject != "" && !client.Admits(s.Connector) {
+		return nil, invalidGrant("the client is not for people of this connector")
+	}
 	p.applyPolicy(ar, u)
 	if err := p.judgeDetails(ar, client); err != nil {
 		return nil, err

@@ -133,7 +133,9 @@ func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []st
 	return &exchange.Party{
 		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.Audience(),
 		Expires: expires, AuthTime: unixTime(s.AuthTime), Act: s.Act, MayAct: may,
-		Origin: exchange.Origin{Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Unverified: s.Unverified, Bound: s.Bound},
+		Origin: exchange.Origin{
+			Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Connector: s.Connector, Unverified: s.Unverified, Bound: s.Bound,
+		},
 	}, nil
 }
 
@@ -143,7 +145,7 @@ func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchange.
 	s := h.provider.newSession(u.caller)
 	s.SetSubject(of.Subject)
 	s.AMR, s.ACR, s.Unverified = of.Origin.AMR, of.Origin.ACR, of.Origin.Unverified
-	s.Requested, s.Act = now.Unix(), d.Act
+	s.Requested, s.Act, s.Connector = now.Unix(), d.Act, of.Origin.Connector
 	s.Bound = of.Origin.Bound // until [Provider.bind] puts what the caller shows in its place
 	if !of.AuthTime.IsZero() {
 		s.AuthTime = of.AuthTime.Unix()

@@ -13,6 +13,7 @@ import (
 
 	"keyway/provider/binding"
 	"keyway/provider/exchange"
+	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/outbound"
@@ -80,6 +81,9 @@ type Options struct {
 	// TrustedIssuers are those whose word on who a user is counts, in exchanges and
 	// as a grant.
 	TrustedIssuers []exchange.TrustedIssuer
+
+	// Federation lets people sign in at upstreams; nil where they cannot.
+	Federation *federation.Federation
 
 	// SignUpURL is where people make an account for themselves; "" where they
 	// cannot.

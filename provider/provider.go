@@ -176,6 +176,10 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathDevice, p.page("device", p.serveDevice))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
 	r.Any(base+pathLogin, p.page("login", p.serveLogin))
+	if p.options.Federation != nil {
+		r.Any(base+pathUpstream, p.page("upstream", p.serveUpstream))
+		r.Any(base+pathCallback+"/:"+callbackParam, p.page("upstream_callback", p.serveCallback))
+	}
 	r.Any(base+pathSignUp, p.page("sign-up", p.serveSignUp))
 	r.Any(base+pathSelect, p.page("select", p.serveSelect))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))

@@ -35,9 +35,10 @@ type Session struct {
 	AMR       []string       `json:"amr,omitempty"`
 	ACR       string         `json:"acr,omitempty"`
 	Nonce     string         `json:"nonce,omitempty"`
-	Requested int64          `json:"rat,omitempty"`    // Unix seconds
-	Claims    map[string]any `json:"claims,omitempty"` // further claims of its tokens; never a reserved one
-	SID       string         `json:"sid,omitempty"`    // of the browser session
+	Requested int64          `json:"rat,omitempty"`       // Unix seconds
+	Claims    map[string]any `json:"claims,omitempty"`    // further claims of its tokens; never a reserved one
+	SID       string         `json:"sid,omitempty"`       // of the browser session
+	Connector string         `json:"connector,omitempty"` // whose upstream vouched for the person; "" for none
 	// Act says who acts for the subject (RFC 8693, section 4.1); nil for nobody.
 	Act *exchange.Actor `json:"act,omitempty"`
 	// IDClaims and UserClaims are what the parameter claims named for the ID

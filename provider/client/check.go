@@ -40,6 +40,9 @@ func (c *Client) Check() error {
 	if !c.checkDynamic() {
 		all = append(all, errors.New("a client that registered itself may not have rights that the operator gives"))
 	}
+	if c.Internal() && len(c.Connectors) > 0 {
+		all = append(all, errors.New("connectors are not for the client of a legacy system"))
+	}
 	if c.JWKS != "" && c.JWKSURI != "" {
 		all = append(all, errors.New("jwks and jwks_uri do not go together"))
 	}

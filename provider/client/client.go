@@ -105,6 +105,10 @@ type Client struct {
 	// whether they may.
 	SkipConsent bool `json:"skip_consent,omitempty"`
 
+	// Connectors are where its users may have signed in: ids of connectors, and
+	// [ConnectorLocal]. Empty allows every way.
+	Connectors []string `json:"connectors,omitempty"`
+
 	PKCEOptional         bool     `json:"pkce_optional,omitempty"`                         // of a confidential client only
 	RequirePushed        bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
 	RequireRequestObject bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5
@@ -207,6 +211,18 @@ func (c *Client) MayUse(grantType string) bool {
 		return c.MayExchange
 	}
 	return slices.Contains(c.GrantTypes, grantType)
+}
+
+// ConnectorLocal stands in [Client.Connectors] for our own login page.
+const ConnectorLocal = "local"
+
+// Admits reports whether somebody who signed in at a connector, "" for our own
+// login page, may use c. It holds for every grant, and for as long as one lives.
+func (c *Client) Admits(connector string) bool {
+	if connector == "" {
+		connector = ConnectorLocal
+	}
+	return len(c.Connectors) == 0 || slices.Contains(c.Connectors, connector)
 }
 
 // Public reports whether c cannot keep a secret (RFC 6749, section 2.1).

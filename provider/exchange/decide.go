@@ -28,7 +28,8 @@ type Origin struct {
 	System     string // the legacy system
 	ACR        string
 	AMR        []string
-	Unverified bool // the user was let in before the account was confirmed
+	Connector  string // whose upstream vouched for the person
+	Unverified bool   // the user was let in before the account was confirmed
 	// Bound is what it is bound to; nil for a bearer token. What is made of it must
 	// be bound as well, to what the caller holds.
 	Bound *binding.Key

@@ -134,6 +134,11 @@ func (f *Federation) ForName(name string) *Connector {
 	return nil
 }
 
+// AsksNames reports whether a name may lead to an upstream.
+func (f *Federation) AsksNames() bool {
+	return f != nil && slices.ContainsFunc(f.options.Connectors, func(c Connector) bool { return len(c.Domains) > 0 })
+}
+
 // Departure is what a trip begins with.
 type Departure struct {
 	Trip      Trip // without Hash and times
@@ -187,7 +192,8 @@ type Visitor struct {
 }
 
 // Return judges what a browser brings back to the path of one connector. Errors are [*upstream.Error] or those of
-// storage; the trip, where one is returned with an error, is over.
+// storage. Where an Arrival is returned with one, there was a trip, which is over;
+// it is in it where it was this browser's.
 func (f *Federation) Return(ctx context.Context, connector string, v Visitor, answer url.Values) (*Arrival, error) {
 	state := answer.Get("state")
 	if state == "" {
@@ -207,7 +213,7 @@ func (f *Federation) Return(ctx context.Context, connector string, v Visitor, an
 	c := f.Find(connector)
 	switch {
 	case trip.Browser != v.Browser:
-		return nil, upstream.Fail(upstream.Untrusted, "another browser began this trip") // who is here learns nothing of it
+		return &Arrival{}, upstream.Fail(upstream.Untrusted, "another browser began this trip") // who is here learns nothing of it
 	case c == nil || trip.Connector != connector:
 		return a, upstream.Fail(upstream.Untrusted, "the answer came to the path of another connector (mix-up)")
 	case trip.Subject != "" && trip.Session != v.Session:

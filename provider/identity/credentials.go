@@ -93,6 +93,9 @@ type Identity struct {
 	User     User
 	AuthTime time.Time
 	AMR      []string // RFC 8176, for instance "pwd"
+
+	Connector string // whose upstream vouches for them; "" for a proof of our own
+	ACR       string // by the word of that upstream; "" where it gave none
 }
 
 // Authenticator says who presents these credentials. Errors are [*Failure].

@@ -39,6 +39,7 @@ type Event struct {
 	Subject    string
 	Directory  string
 	System     string
+	Connector  string // the upstream that vouched, or failed to; "" for none
 	ClientID   string
 	GrantID    string
 	RemoteAddr string

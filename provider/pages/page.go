@@ -17,6 +17,7 @@ type traits struct {
 	name string // of its template, <name>.html
 	Visit
 	scripts bool     // it runs scripts of ours
+	targets []string // schemes of URLs that its forms may lead to, beside the redirect URI's
 	frames  []string // URLs that it frames
 }
 
@@ -92,7 +93,16 @@ type LoginPage struct {
 	Again    bool   // somebody is signed in and must prove it anew
 	SignUp   string // where people make an account for themselves; "" where they cannot
 	Error    string // why the last try failed: "invalid", "locked", "disabled", "unverified", "unavailable"; "" where there was none
+
+	Upstreams    []Upstream // where else people can sign in; chosen by posting "connector" to UpstreamPath
+	UpstreamPath string
+	NameFirst    bool     // a name may lead to an upstream: no password is needed with it
+	NoPassword   bool     // nobody signs in with a password here
+	Schemes      []string // of the upstreams' URLs, such as https
 }
+
+// Upstream is an identity provider that people can sign in at.
+type Upstream struct{ ID, Name string }
 
 // ConsentPage asks whether the client may have what it asks for. The answer
 // is posted as "decision", which is "allow" or "deny".
@@ -167,7 +177,10 @@ type LoggedOutPage struct {
 }
 
 // ErrorPage says what went wrong, and nothing internal. There are texts for
-// the codes "unknown_client", "invalid_redirect_uri", "interaction_expired",
+// the codes "login_upstream_refused", "login_upstream_untrusted",
+// "login_upstream_unavailable", "login_upstream_unknown",
+// "login_upstream_collision", "login_upstream_disabled",
+// "login_upstream_elsewhere", "unknown_client", "invalid_redirect_uri", "interaction_expired",
 // "interaction_answered", "invalid_request_uri",
 // "wrong_browser", "csrf", "temporarily_unavailable" and "server_error"; every
 // other code gets a general one.
@@ -175,6 +188,7 @@ type ErrorPage struct {
 	Visit
 	Code      string
 	RequestID string
+	Retry     string // path and query of where to sign in once more; "" where that would be of no use
 }
 
 // FormPostPage sends an authorization response to the client by a form (OAuth
@@ -269,7 +283,9 @@ type Consent struct {
 	Since      time.Time
 }
 
-func (p *LoginPage) about() traits   { return traits{name: "login", Visit: p.Visit} }
+func (p *LoginPage) about() traits {
+	return traits{name: "login", Visit: p.Visit, targets: p.Schemes}
+}
 func (p *SelectPage) about() traits  { return traits{name: "select", Visit: p.Visit} }
 func (p *ConsentPage) about() traits { return traits{name: "consent", Visit: p.Visit} }
 func (p *DevicePage) about() traits  { return traits{name: "device", Visit: p.Visit} }

@@ -171,6 +171,9 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 func protect(h http.Header, about traits) {
 	policy := "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'" +
 		formTarget(about.RedirectURI)
+	for _, scheme := range about.targets {
+		policy += formTarget(scheme + "://upstream")
+	}
 	if about.scripts {
 		policy += "; script-src 'self'"
 	}

@@ -153,7 +153,10 @@ func samplePages() []Page {
 	user := User{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)
 	return []Page{
-		&LoginPage{Form: form, SignUp: "/sign-up"}, &SelectPage{Visit: visit, Form: form, User: user}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
+		&LoginPage{Form: form, SignUp: "/sign-up"},
+		&LoginPage{Form: form, NameFirst: true, Upstreams: []Upstream{{"corp", "Example Corp"}}, UpstreamPath: "/login/upstream"},
+		&LoginPage{Form: form, NoPassword: true, Upstreams: []Upstream{{"corp", "Example Corp"}}, UpstreamPath: "/login/upstream"},
+		&SelectPage{Visit: visit, Form: form, User: user}, &LoginPage{Visit: visit, Form: form, Username: "alice", Again: true, Error: "invalid"},
 		&ConsentPage{Visit: visit, Form: form, User: user, Scopes: []string{"openid", "profile", "own"}},
 		&ConsentPage{Visit: visit, Form: form, User: user, Details: []Detail{{Type: "payment", Lines: []Line{{Name: "amount", Value: "1"}}}}},
 		&DevicePage{Form: form, User: user}, &DevicePage{Visit: visit, Form: form, User: user, Code: "WDJB-MJHT", Error: "invalid"},
@@ -162,7 +165,7 @@ func samplePages() []Page {
 		&DeviceDonePage{Visit: visit, Allowed: true}, &DeviceDonePage{Visit: visit},
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
 		&LoggedOutPage{}, &LoggedOutPage{Visit: visit, Frames: []string{"https://app.example/out?sid=1"}, Continue: "https://app.example/"},
-		&ErrorPage{}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
+		&ErrorPage{}, &ErrorPage{Code: "login_upstream_refused", RequestID: "1", Retry: "/login?interaction=1"}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
 		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []Field{{"code", "x"}}},
 		&AccountPage{},
 		&AccountPage{

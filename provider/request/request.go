@@ -85,7 +85,7 @@ func parameters() []string {
 	return []string{
 		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "display", "prompt", "max_age", "ui_locales",
 		"claims_locales", "id_token_hint", "login_hint", "acr_values", "claims", "registration", "request", "request_uri", "code_challenge",
-		"code_challenge_method", "resource", "audience", "authorization_details", "dpop_jkt",
+		"code_challenge_method", "resource", "audience", "authorization_details", "dpop_jkt", "connector",
 	}
 }
 

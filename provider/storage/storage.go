@@ -251,6 +251,8 @@ type BrowserSession struct {
 	ID         string // public: the claim sid
 	Subject    string
 	AMR        []string // RFC 8176
+	Connector  string   // whose upstream vouched for them; "" for our own login page
+	ACR        string   // what that upstream said of how; "" where it did not, and for our own login page
 	UserAgent  string
 	RemoteAddr string
 	AuthTime   time.Time
@@ -370,6 +372,8 @@ type Storage interface {
 	identity.Attempts
 	keys.Storage
 	logout.Queue
+	// RecordEvent stores an event of its own.
+	RecordEvent(ctx context.Context, e identity.Event) error
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 }

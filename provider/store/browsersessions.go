@@ -10,7 +10,7 @@ import (
 )
 
 const sessionColumns = `b.hash, b.id, b.subject, b.amr, b.user_agent, b.remote_addr, b.auth_time, b.created_at, b.seen_at,
-	b.expires_at, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
+	b.expires_at, b.connector, b.acr, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
 
 func scanSession(scan scanFunc) (provider.BrowserSession, error) {
 	var (
@@ -19,7 +19,8 @@ func scanSession(scan scanFunc) (provider.BrowserSession, error) {
 		amr   string
 		times [4]int64
 	)
-	err := scan(&hash, &b.ID, &b.Subject, &amr, &b.UserAgent, &b.RemoteAddr, &times[0], &times[1], &times[2], &times[3], &b.UserStatus)
+	err := scan(&hash, &b.ID, &b.Subject, &amr, &b.UserAgent, &b.RemoteAddr, &times[0], &times[1], &times[2], &times[3],
+		&b.Connector, &b.ACR, &b.UserStatus)
 	if err != nil {
 		return b, err
 	}
@@ -42,10 +43,10 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 			return err
 		}
 		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session
-			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at, connector, acr)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 			WHERE EXISTS (SELECT 1 FROM who WHERE status NOT IN ('disabled', 'deleted'))`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
-			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt))
+			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt), b.Connector, b.ACR)
 		if err != nil {
 			return err
 		}

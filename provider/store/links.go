@@ -117,7 +117,7 @@ func (s *Store) saveFederated(ctx context.Context, tx *session, f *identity.Fede
 	}); err != nil {
 		return nil, err
 	}
-	return res, s.addEvent(ctx, tx, &identity.Event{Kind: "user_provisioned", Subject: res.Subject})
+	return res, s.addEvent(ctx, tx, &identity.Event{Kind: "user_provisioned", Subject: res.Subject, Connector: f.Connector})
 }
 
 // saveLinked makes or updates the user by the way that imports take, so that
@@ -216,7 +216,7 @@ func (s *Store) AddLink(ctx context.Context, l *identity.Link) error {
 		if err := s.insertLink(ctx, tx, l); err != nil {
 			return err
 		}
-		return s.addEvent(ctx, tx, &identity.Event{Kind: "user_linked", Subject: l.Subject})
+		return s.addEvent(ctx, tx, &identity.Event{Kind: "user_linked", Subject: l.Subject, Connector: l.Connector})
 	})
 }
 

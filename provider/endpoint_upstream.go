@@ -1,0 +1,229 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"keyway/provider/federation"
+	"keyway/provider/identity"
+	"keyway/provider/pages"
+	"keyway/provider/request"
+	"keyway/provider/visit"
+	"keyway/provider/wire"
+)
+
+// Where people leave for an upstream, and where they come back: each connector
+// has a path of its own, against mix-up (RFC 9700, section 4.4.2.2).
+const (
+	pathUpstream  = "/login/upstream"
+	pathCallback  = "/login/callback"
+	callbackParam = "connector"
+)
+
+// offerUpstreams puts on the login page what the client allows.
+func (p *Provider) offerUpstreams(page *pages.LoginPage, a *authorization) {
+	f := p.options.Federation
+	if f == nil {
+		return
+	}
+	var allowed []string
+	if a != nil {
+		allowed = a.client.Connectors
+		page.NoPassword = !a.client.Admits("")
+	}
+	for _, c := range f.Offered(allowed) {
+		page.Upstreams = append(page.Upstreams, pages.Upstream{ID: c.ID, Name: c.Name})
+	}
+	page.UpstreamPath, page.NameFirst = p.path(pathUpstream), f.AsksNames()
+	page.Schemes = []string{"https"}
+	if strings.HasPrefix(p.options.Issuer, "http:") {
+		page.Schemes = append(page.Schemes, "http") // so will be the upstreams of a development machine
+	}
+}
+
+// sendAway answers who gave a name that has no password here: it belongs to a
+// connector, or the client lets nobody in by one. A name alone is no mistake where
+// names lead to upstreams: the page asks for the password then.
+func (p *Provider) sendAway(c *gin.Context, name, id string, a *authorization, alone bool) (bool, error) {
+	if len(name) > maxUsername {
+		return false, nil
+	}
+	to := p.options.Federation.ForName(name)
+	switch {
+	case to != nil && (a == nil || a.client.Admits(to.ID)):
+		return true, p.depart(c, to, id, a, name)
+	case to != nil || a != nil && !a.client.Admits(""):
+		c.Set(wire.LogRefusal, "elsewhere")
+		return true, p.showLogin(c, http.StatusBadRequest, &pages.LoginPage{Username: name, Error: "elsewhere"}, id, a)
+	case alone && name != "" && p.options.Federation.AsksNames():
+		return true, p.showLogin(c, http.StatusOK, &pages.LoginPage{Username: name}, id, a)
+	}
+	return false, nil
+}
+
+// serveUpstream takes somebody to the upstream that they chose.
+func (p *Provider) serveUpstream(c *gin.Context) error {
+	wire.NoStore(c)
+	if c.Request.Method != http.MethodPost {
+		return wire.MethodNotAllowed("POST")
+	}
+	values, err := wire.Form(c)
+	if err != nil {
+		return err
+	}
+	id, i, a, err := p.open(c, values.Get("interaction"))
+	if i == nil || err != nil {
+		return err
+	}
+	if err := p.checkForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
+		return err
+	}
+	chosen := p.options.Federation.Find(values.Get("connector"))
+	if chosen == nil || a != nil && !a.client.Admits(chosen.ID) {
+		return wire.BadRequest("There is no such connector for this client.")
+	}
+	return p.depart(c, chosen, id, a, "")
+}
+
+// depart sends the browser to an upstream, with what the client asked for and an
+// upstream can do better. hint is the name that the person gave.
+func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a *authorization, hint string) error {
+	var asked *request.Request
+	if a != nil {
+		asked = a.Request
+		c.Set(wire.LogClient, a.client.ID)
+	}
+	d := federation.DepartureOf(asked, hint)
+	d.Trip.Connector, d.Trip.Browser, d.Trip.Interaction = to.ID, HashToken(p.visits.Browser(c)), id
+	where, err := p.options.Federation.Begin(c.Request.Context(), d)
+	if err != nil {
+		return p.strand(c, stranded{connector: to.ID, interaction: id, a: a}, err)
+	}
+	c.Header("Referrer-Policy", "no-referrer")
+	seeOther(c, where)
+	return nil
+}
+
+// serveCallback judges what a browser brings back from an upstream.
+func (p *Provider) serveCallback(c *gin.Context) error {
+	wire.NoStore(c)
+	connector := c.Param(callbackParam)
+	if p.options.Federation.Find(connector) == nil {
+		return &wire.Error{Status: http.StatusNotFound, Code: "invalid_request", Cause: errors.New("there is no such connector")}
+	}
+	switch c.Request.Method {
+	case http.MethodGet:
+	case http.MethodPost:
+		return p.postedToQuery(c, pathCallback+"/"+connector)
+	default:
+		return wire.MethodNotAllowed("GET, POST")
+	}
+	if len(c.Request.URL.RawQuery) > request.MaxQuery {
+		return wire.BadRequest("The answer is too long.")
+	}
+	answer, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return wire.BadRequest("The answer is not a well-formed query.")
+	}
+	s, err := p.session(c)
+	if err != nil {
+		return err
+	}
+	visitor := federation.Visitor{Browser: HashToken(p.visits.Cookie(c, visit.BrowserCookie))}
+	if s != nil {
+		visitor.Session = s.Hash
+	}
+	back, err := p.options.Federation.Return(c.Request.Context(), connector, visitor, answer)
+	if err != nil {
+		lost := stranded{connector: connector, recorded: back != nil}
+		if back != nil && back.Trip != nil {
+			lost.interaction = back.Trip.Interaction
+		}
+		return p.strand(c, lost, err)
+	}
+	return p.arrive(c, connector, back)
+}
+
+// arrive signs in who came back. The gate has the last word.
+func (p *Provider) arrive(c *gin.Context, connector string, back *federation.Arrival) error {
+	id, i, a, err := p.open(c, back.Trip.Interaction)
+	if i == nil || err != nil {
+		return err
+	}
+	lost := stranded{connector: connector, interaction: id, a: a, subject: back.Subject, recorded: true}
+	clientID := ""
+	if a != nil {
+		clientID = a.client.ID
+		c.Set(wire.LogClient, clientID)
+		if !a.client.Admits(connector) {
+			return p.strand(c, lost, identity.Failf(identity.ReasonInvalidClient, "the client is not for people of this connector"))
+		}
+	}
+	ctx := c.Request.Context()
+	user, err := p.options.Users.FindUser(ctx, back.Subject)
+	if err != nil {
+		return wire.Outage(err)
+	}
+	err = p.options.Gate.Ask(ctx, identity.Question{
+		Moment: identity.MomentEnter, Subject: user.Subject, Status: user.Status, Client: clientID, RemoteAddr: p.options.PeerAddr(c.Request),
+	})
+	if err != nil {
+		return p.strand(c, lost, err)
+	}
+	if err := p.signIn(c, federation.Vouched(connector, back.Person, user, p.options.Now()), i, clientID); err != nil {
+		return err
+	}
+	p.send(c, pathAuthorize, id)
+	return nil
+}
+
+// stranded is a sign-in at an upstream that came to nothing.
+type stranded struct {
+	connector   string
+	interaction string // "" where it is not theirs to go on with
+	a           *authorization
+	subject     string // of ours, where they are known
+	recorded    bool   // it was a trip of ours: an auditor wants to see it
+}
+
+// strand says on a page what became of a sign-in at an upstream, and records it.
+// An outage of our own is none of the upstream's.
+func (p *Provider) strand(c *gin.Context, s stranded, err error) error {
+	end, ok := federation.OutcomeOf(err)
+	if !ok {
+		return wire.Outage(err)
+	}
+	e := p.event(c, "upstream_"+end.Code, s.subject)
+	e.Reason, e.Connector = end.Reason, s.connector
+	page := &pages.ErrorPage{Visit: s.a.visit(), Code: "login_upstream_" + end.Code, RequestID: c.GetString(wire.RequestID)}
+	if s.a != nil {
+		e.ClientID = s.a.client.ID
+	}
+	if s.recorded {
+		p.record(c.Request.Context(), e)
+	}
+	if s.interaction != "" {
+		page.Retry = p.path(pathLogin) + "?choose=1&interaction=" + url.QueryEscape(s.interaction)
+	}
+	c.Set(wire.LogRefusal, page.Code)
+	p.options.Log.LogAttrs(c.Request.Context(), slog.LevelWarn, "a sign-in at an upstream came to nothing",
+		slog.String("connector", s.connector), slog.String("kind", end.Code), slog.String("cause", err.Error()), slog.String("request_id", page.RequestID))
+	return p.options.Pages.Render(c, end.Status, page)
+}
+
+// record stores an event that nothing else is stored with. Who is told no is told
+// so, be it recorded or not.
+func (p *Provider) record(ctx context.Context, e identity.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := p.options.Storage.RecordEvent(ctx, e); err != nil {
+		p.options.Log.LogAttrs(ctx, slog.LevelError, "an event could not be stored", slog.String("kind", e.Kind), slog.String("cause", err.Error()))
+	}
+}
