@@ -31,6 +31,7 @@ type Config struct {
 	TemplatesDir    string         `yaml:"templates_dir" doc:"Folder with legacy systems of your own, one folder each, beside the built-in ones."`
 	BrandingDir     string         `yaml:"branding_dir" doc:"Folder with pages, texts, styles and a logo of your own, which win over the built-in ones file by file and text by text."`
 	Clients         []Client       `yaml:"clients" doc:"OAuth clients, applied at every start."`
+	Connectors      []Connector    `yaml:"connectors" doc:"Identity providers that people can sign in at (docs/federation.md)."`
 	TrustedIssuers  []Trusted      `yaml:"trusted_issuers" doc:"Others whose signed word on who a user is counts, in token exchange (RFC 8693) and as a grant (RFC 7523)."`
 	Systems         []System       `yaml:"systems" doc:"Legacy systems to answer for."`
 }

@@ -239,13 +239,13 @@ func TestInteractions(t *testing.T) {
 		t.Run("the session's id is new after each sign-in, and an old one is worth nothing (session fixation)", func(t *testing.T) {
 			b := w.newBrowser()
 			b.tokens(t, "native")
-			old := *b.cookies["__Host-keyway_session"]
+			old := *b.cookies["__Host-keyway_session-tenant"]
 			require.True(t, old.HttpOnly && old.Secure && old.Path == "/" && old.SameSite == http.SameSiteLaxMode, old)
 			returned(t, b.submit(t, b.get(ask("native", "prompt", "login")), "username", "alice", "password", password))
-			require.NotEqual(t, old.Value, b.cookies["__Host-keyway_session"].Value)
-			b.cookies["__Host-keyway_session"] = &old
+			require.NotEqual(t, old.Value, b.cookies["__Host-keyway_session-tenant"].Value)
+			b.cookies["__Host-keyway_session-tenant"] = &old
 			wantReply(t, b.get(ask("native", "prompt", "none")), "login_required")
-			b.cookies["__Host-keyway_session"] = &http.Cookie{Name: "keyway_session", Value: old.Value}
+			b.cookies["__Host-keyway_session-tenant"] = &http.Cookie{Name: "keyway_session-tenant", Value: old.Value}
 			wantReply(t, b.get(ask("native", "prompt", "none")), "login_required")
 		})
 		t.Run("a session ends when it was not used, and at its age", func(t *testing.T) {

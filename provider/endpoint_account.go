@@ -228,7 +228,7 @@ func (p *Provider) changePassword(c *gin.Context, s *BrowserSession, values url.
 	case errors.Is(err, identity.ErrNoPassword):
 		return done{}, wire.BadRequest("There is no password to change.")
 	}
-	status, code := loginError(identity.ReasonOf(err))
+	status, code := wire.SignInError(identity.ReasonOf(err))
 	if status == http.StatusInternalServerError {
 		return done{}, err
 	}

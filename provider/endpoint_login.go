@@ -9,7 +9,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"keyway/provider/details"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/request"
@@ -145,7 +144,7 @@ func (p *Provider) login(c *gin.Context) error {
 	}
 	who, err := p.options.SignIn.Authenticate(c.Request.Context(), credentials)
 	if err != nil {
-		status, code := loginError(identity.ReasonOf(err))
+		status, code := wire.SignInError(identity.ReasonOf(err))
 		c.Set(wire.LogRefusal, code)
 		if status == http.StatusInternalServerError {
 			return err
@@ -157,25 +156,6 @@ func (p *Provider) login(c *gin.Context) error {
 	}
 	p.send(c, pathAuthorize, id)
 	return nil
-}
-
-// loginError is what the page may say. Who is unknown is told nothing else
-// than who is mistaken.
-func loginError(r identity.Reason) (status int, code string) {
-	switch r {
-	case identity.ReasonLocked:
-		return http.StatusBadRequest, "locked"
-	case identity.ReasonDisabled:
-		return http.StatusBadRequest, "disabled"
-	case identity.ReasonUnverified:
-		return http.StatusBadRequest, "unverified"
-	case identity.ReasonUnavailable, identity.ReasonRateLimited:
-		return http.StatusServiceUnavailable, "unavailable"
-	case identity.ReasonInternal:
-		return http.StatusInternalServerError, "internal"
-	default:
-		return http.StatusBadRequest, "invalid"
-	}
 }
 
 // deciding is somebody at a page that asks them to decide.
@@ -245,22 +225,9 @@ func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSessi
 		return err
 	}
 	return p.options.Pages.Render(c, http.StatusOK, &pages.ConsentPage{
-		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: shownDetails(a.Details),
+		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: pages.DetailsOf(a.Details),
 		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
 	})
-}
-
-// shownDetails are authorization details as the page shows them.
-func shownDetails(list details.List) []pages.Detail {
-	var all []pages.Detail
-	for _, item := range list.Items() {
-		d := pages.Detail{Type: item.Type}
-		for _, l := range item.Lines {
-			d.Lines = append(d.Lines, pages.Line(l))
-		}
-		all = append(all, d)
-	}
-	return all
 }
 
 // decide stores what the person at the page decided; everything that is not

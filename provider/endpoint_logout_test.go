@@ -49,7 +49,7 @@ func TestLogout(t *testing.T) {
 	t.Run("hint + uri + state", func(t *testing.T) {
 		b, hint := begin(t)
 		sent(t, b.get(bye("id_token_hint", hint, "post_logout_redirect_uri", farewell, "state", "s &")), farewell+"?state=s+%26")
-		require.NotContains(t, b.cookies, "__Host-keyway_session")
+		require.NotContains(t, b.cookies, "__Host-keyway_session-tenant")
 		gone(t, b)
 	})
 	t.Run("no state", func(t *testing.T) {

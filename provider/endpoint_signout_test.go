@@ -215,7 +215,7 @@ func TestFrontChannelLogout(t *testing.T) {
 		frame(t, a, w.idToken(t, tokens)["sid"])
 		require.Contains(t, a.raw, `http-equiv="refresh" content="3;url=`+farewell+`?state=s"`)
 		require.Contains(t, a.raw, `href="`+farewell+`?state=s"`)
-		require.NotContains(t, b.cookies, "__Host-keyway_session")
+		require.NotContains(t, b.cookies, "__Host-keyway_session-tenant")
 	})
 	t.Run("the account page does too, and ends there", func(t *testing.T) {
 		for _, action := range []string{"signout", "signout-everywhere"} {
@@ -225,7 +225,7 @@ func TestFrontChannelLogout(t *testing.T) {
 			a := b.post(issuer+"/account/"+action, url.Values{"csrf": values["csrf"]})
 			frame(t, a, sid)
 			require.NotContains(t, a.raw, "refresh")
-			require.NotContains(t, b.cookies, "__Host-keyway_session")
+			require.NotContains(t, b.cookies, "__Host-keyway_session-tenant")
 		}
 	})
 	t.Run("a client that the person did not come to is not framed", func(t *testing.T) {

@@ -44,7 +44,7 @@ func outage(t *testing.T, w *world, access, refresh string) {
 	}
 	t.Run("a person is shown a page that says 503", func(t *testing.T) {
 		b := w.newBrowser()
-		b.cookies["__Host-keyway_session"] = &http.Cookie{Name: "__Host-keyway_session", Value: "x"}
+		b.cookies["__Host-keyway_session-tenant"] = &http.Cookie{Name: "__Host-keyway_session-tenant", Value: "x"}
 		for _, path := range []string{"/oauth2/authorize?client_id=nobody-yet", "/oauth2/authorize?interaction=x", "/login?interaction=x", "/account", "/oauth2/logout", "/device", "/device?interaction=x"} {
 			a := b.get(issuer + path)
 			wantPage(t, a, http.StatusServiceUnavailable)

@@ -89,7 +89,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
-	p.visits = visit.Visits{Secure: strings.HasPrefix(o.Issuer, "https:"), Key: p.tokens.forms}
+	p.visits = visit.Visits{Secure: strings.HasPrefix(o.Issuer, "https:"), Base: p.base, Key: p.tokens.forms}
 	p.binder, err = binding.New(binding.Options{
 		Issuer: o.Issuer, Secret: o.Secret, Remember: p.options.Storage.RememberOnce, Now: o.Now,
 		RequireNonce: o.RequireDPoPNonce, Certificates: o.Certificates,

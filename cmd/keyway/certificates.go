@@ -40,5 +40,6 @@ func bindClient(out *provider.Client, c *config.Client) {
 	out.TLSSANIP, out.TLSSANEmail = c.TLSSANIP, c.TLSSANEmail
 	out.DPoPBound, out.CertificateBound = c.DPoPBound, c.CertificateBound
 	out.UserinfoAlg, out.IntrospectionAlg = c.UserinfoAlg, c.IntrospectionAlg
+	out.Connectors = c.Connectors
 	out.SubjectType, out.SectorIdentifierURI, out.AllowedCORSOrigins = c.SubjectType, c.SectorIdentifierURI, c.AllowedCORSOrigins
 }

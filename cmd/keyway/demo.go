@@ -74,11 +74,16 @@ func runDemo(ctx context.Context, address, dir string, stdout, stderr io.Writer)
 		return err
 	}
 	defer p.close()
+	corp, stop, err := startDemoCorp(ctx, cfg, dir, stderr)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	app, err := newDemoApp(cfg.Issuer)
 	if err != nil {
 		return err
 	}
-	p.handler = app.beside(p.handler)
+	p.handler = besideCorp(corp.handler, app.beside(p.handler))
 	tune(cfg.Passwords, p.hasher.Workers())
 	return p.serve(ctx, l, func(net.Addr) { printDemo(stdout, cfg.Issuer) })
 }
@@ -98,6 +103,7 @@ func demoConfig(address, dir string) (*config.Config, error) {
 	c.Database, c.Secret, c.UsersFile = config.NewDSN(filepath.Join(dir, "keyway.db")), secret, users
 	c.Log.Level = "warn"
 	c.Outbound.AllowLoopback = true // apps that try the demo run beside it
+	c.Connectors = []config.Connector{demoConnector(c.Issuer)}
 	c.Clients, c.Systems = demoClients(c.Issuer), demoSystems(c.Issuer)
 	return &c, nil
 }

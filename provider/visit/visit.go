@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -28,12 +29,19 @@ const maxCookie = 128
 // Visits reads and writes what a browser keeps of us.
 type Visits struct {
 	Secure bool   // there is https
+	Base   string // the path of the issuer: cookies know no paths that are worth anything, so their names tell two issuers of a host apart
 	Key    []byte // of the forms
 }
 
 // name adds the prefix by which browsers refuse a cookie that another host or a
 // plain connection planted. Without https they would drop it.
 func (v *Visits) name(name string) string {
+	name += strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '-'
+	}, v.Base)
 	if v.Secure {
 		return "__Host-" + name
 	}

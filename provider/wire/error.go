@@ -253,3 +253,22 @@ func AsFailure(err error) error {
 	}
 	return identity.Fail(identity.ReasonInternal, err)
 }
+
+// SignInError is what the login page may say. Who is unknown is told nothing else
+// than who is mistaken.
+func SignInError(r identity.Reason) (status int, code string) {
+	switch r {
+	case identity.ReasonLocked:
+		return http.StatusBadRequest, "locked"
+	case identity.ReasonDisabled:
+		return http.StatusBadRequest, "disabled"
+	case identity.ReasonUnverified:
+		return http.StatusBadRequest, "unverified"
+	case identity.ReasonUnavailable, identity.ReasonRateLimited:
+		return http.StatusServiceUnavailable, "unavailable"
+	case identity.ReasonInternal:
+		return http.StatusInternalServerError, "internal"
+	default:
+		return http.StatusBadRequest, "invalid"
+	}
+}

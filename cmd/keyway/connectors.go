@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+
+	"keyway/config"
+	"keyway/provider/federation"
+	"keyway/provider/outbound"
+	"keyway/provider/upstream/mapping"
+	"keyway/provider/upstream/oidc"
+)
+
+// newFederation makes the connectors; nil where there are none. It calls no
+// upstream: one that is away must not keep this program from starting.
+func (p *program) newFederation(calls *outbound.Client) (*federation.Federation, error) {
+	var all []federation.Connector
+	for _, c := range p.cfg.Connectors {
+		if c.Disabled {
+			continue
+		}
+		one, err := p.connector(&c, calls)
+		if err != nil {
+			return nil, fmt.Errorf("connector %s: %w", c.ID, err)
+		}
+		all = append(all, *one)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	key, err := derive(p.cfg, "upstream trips v1")
+	if err != nil {
+		return nil, err
+	}
+	return federation.New(federation.Options{
+		Connectors: all, Storage: p.store, Links: p.store, Key: key, Now: p.now, Lifetime: p.cfg.Sessions.SignIn,
+	})
+}
+
+func (p *program) connector(c *config.Connector, calls *outbound.Client) (*federation.Connector, error) {
+	up, err := oidc.New(oidc.Options{
+		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
+		RedirectURL: p.cfg.Issuer + "/login/callback/" + c.ID, Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
+		ACRValues: c.ACRValues, RequireACR: c.RequireACR, Tenants: c.Tenants, Userinfo: c.Userinfo, HTTP: calls.HTTP(), Now: p.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	who, err := mapping.New(mappingOf(c))
+	if err != nil {
+		return nil, fmt.Errorf("mapping: %w", err)
+	}
+	name := c.Name
+	if name == "" {
+		name = c.ID
+	}
+	return &federation.Connector{
+		ID: c.ID, Name: name, Upstream: up, Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden,
+	}, nil
+}
+
+func mappingOf(c *config.Connector) mapping.Options {
+	m := c.Mapping
+	o := mapping.Options{
+		Connector: c.ID, Directory: c.Directory, Allow: m.Allow, LoginName: m.LoginName, Email: m.Email,
+		EmailVerified: m.EmailVerified, Roles: m.Roles, Claims: texts(m.Claims), Accounts: map[string]mapping.Account{},
+	}
+	for _, a := range m.Accounts {
+		o.Accounts[a.System] = mapping.Account{When: a.When, ID: a.ID, Attributes: texts(a.Attributes)}
+	}
+	return o
+}
+
+// texts are settings that the configuration has judged to be texts.
+func texts(settings map[string]any) map[string]string {
+	all := make(map[string]string, len(settings))
+	for name, v := range settings {
+		all[name], _ = v.(string)
+	}
+	return all
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"keyway/config"
+)
+
+//go:embed demo_corp_users.jsonl
+var demoCorpUsers []byte
+
+// Where the demo's upstream is, and how Keyway is known there.
+const (
+	demoCorpPath   = "/corp"
+	demoCorpDomain = "corp.example"
+	demoCorpSecret = "demo-corp-secret-5d0c8a7e3b1f4296" //nolint:gosec // public, as the demo says
+)
+
+// demoConnector is how people get to Example Corp.
+func demoConnector(issuer string) config.Connector {
+	return config.Connector{
+		ID: "corp", Name: "Example Corp", Type: "oidc", Issuer: issuer + demoCorpPath, ClientID: "keyway", ClientSecret: config.NewSecret(demoCorpSecret),
+		AuthMethod: "client_secret_basic", Scopes: []string{"profile", "email"}, Domains: []string{demoCorpDomain}, Directory: "default", Create: true,
+		Userinfo: true,
+	}
+}
+
+// demoCorp is the configuration of Example Corp: a provider with people of its own,
+// whose one client is the demo.
+func demoCorp(demo *config.Config, dir string) (*config.Config, error) {
+	dir = filepath.Join(dir, "corp")
+	words := filepath.Join(dir, "branding", "messages")
+	if err := os.MkdirAll(words, 0o700); err != nil {
+		return nil, err
+	}
+	for _, language := range []string{"en", "de"} {
+		if err := os.WriteFile(filepath.Join(words, language+".json"), []byte(`{"product": "Example Corp"}`+"\n"), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	users := filepath.Join(dir, "users.jsonl")
+	if err := os.WriteFile(users, demoCorpUsers, 0o600); err != nil {
+		return nil, err
+	}
+	secret, err := demoSecret(filepath.Join(dir, "secret"))
+	if err != nil {
+		return nil, err
+	}
+	c := config.Default()
+	c.Issuer, c.Listen = demo.Issuer+demoCorpPath, demo.Listen
+	c.Database, c.Secret, c.UsersFile = config.NewDSN(filepath.Join(dir, "keyway.db")), secret, users
+	c.Log, c.BrandingDir = demo.Log, filepath.Dir(words)
+	c.Clients = []config.Client{{
+		ClientID: "keyway", Name: "Keyway's demo", AuthMethod: "client_secret_basic", Secret: config.NewSecret(demoCorpSecret),
+		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "profile", "email"}, SkipConsent: true,
+		RedirectURIs:      []string{demo.Issuer + "/login/callback/corp"},
+		AccessTokenFormat: "opaque", AccessTokenAlg: "ES256", IDTokenAlg: "RS256",
+	}}
+	return &c, nil
+}
+
+// startDemoCorp opens Example Corp and puts it beside next, until ctx ends and stop
+// is called.
+func startDemoCorp(ctx context.Context, demo *config.Config, dir string, stderr io.Writer) (p *program, stop func(), err error) {
+	cfg, err := demoCorp(demo, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p, err = open(ctx, cfg, stderr); err != nil {
+		return nil, nil, fmt.Errorf("example corp: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.provider.Run(ctx)
+	}()
+	return p, func() {
+		cancel()
+		<-done
+		p.close()
+	}, nil
+}
+
+// besideCorp answers what is Example Corp's, and leaves the rest to next.
+func besideCorp(corp, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if strings.HasPrefix(path, demoCorpPath+"/") || path == "/.well-known/oauth-authorization-server"+demoCorpPath {
+			corp.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

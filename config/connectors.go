@@ -1,0 +1,107 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Connector declares an identity provider that people can sign in at.
+type Connector struct {
+	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
+	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc" doc:"What it speaks; oidc is OpenID Connect."`
+	Issuer       string   `yaml:"issuer" required:"true" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
+	ClientID     string   `yaml:"client_id" required:"true" doc:"This provider's client id there."`
+	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
+	AuthMethod   string   `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post" doc:"How the secret is sent."`
+	Scopes       []string `yaml:"scopes" default:"profile email" doc:"What is asked for beside openid."`
+	Prompt       string   `yaml:"prompt" enum:"login select_account consent" doc:"What the upstream is told to ask its people for at each sign-in; an app's request wins."`
+	ACRValues    []string `yaml:"acr_values" doc:"The authentication contexts that are asked for there, the dearest first; an app's request wins."`
+	RequireACR   []string `yaml:"require_acr" doc:"Those of which an answer must have one. Empty: any, and none."`
+	Tenants      []string `yaml:"tenants" doc:"The ids of the tenants that may sign in, where the issuer is a common endpoint (Entra ID); such an issuer needs them."`
+	Userinfo     bool     `yaml:"userinfo" default:"false" doc:"Whether claims are asked for at the userinfo endpoint, too."`
+	Domains      []string `yaml:"domains" doc:"Whoever enters a name that ends in @ and one of these is taken there, and no password is looked at."`
+	Directory    string   `yaml:"directory" default:"default" doc:"The directory in which its people get their login names."`
+	Create       bool     `yaml:"create" default:"true" doc:"Whether somebody who comes for the first time becomes a user. If not, only who is linked gets in."`
+	Hidden       bool     `yaml:"hidden" default:"false" doc:"Whether it has no button: a domain, a client or a request leads there."`
+	Disabled     bool     `yaml:"disabled" default:"false" doc:"Whether nobody can sign in there."`
+	Mapping      Mapping  `yaml:"mapping" doc:"What its claims make of somebody here, in expressions of expr-lang.org over claims, issuer, subject, connector, acr and amr."`
+}
+
+// Mapping is expressions. An empty one means its default.
+type Mapping struct {
+	Allow         string           `yaml:"allow" doc:"True for who may come in; without, everybody may."`
+	LoginName     string           `yaml:"login_name" doc:"Their login name here; without, their e-mail address, else preferred_username, else the subject."`
+	Email         string           `yaml:"email" doc:"Their e-mail address; without, claims.email."`
+	EmailVerified string           `yaml:"email_verified" doc:"Whether it is verified; without, claims.email_verified."`
+	Roles         string           `yaml:"roles" doc:"A list of texts; without, none."`
+	Claims        map[string]any   `yaml:"claims" doc:"Standard claims by their names, such as given_name: claims.first; beside those that the upstream has under the same name."`
+	Accounts      []MappingAccount `yaml:"accounts" doc:"Accounts that its people have in legacy systems."`
+}
+
+// MappingAccount says who has an account in a legacy system.
+type MappingAccount struct {
+	System     string         `yaml:"system" required:"true" doc:"The legacy system's name, or its accounts."`
+	When       string         `yaml:"when" doc:"True for who has one; without, everybody with an id."`
+	ID         string         `yaml:"id" required:"true" doc:"The account's id there, a text or a number."`
+	Attributes map[string]any `yaml:"attributes" doc:"Further attributes by their names, each an expression."`
+}
+
+var (
+	connectorID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+	mailDomain  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+)
+
+// localConnector is what clients call our own login page.
+const localConnector = "local"
+
+func (c *Config) connectorRules() []rule {
+	var rs []rule
+	ids, domains := map[string]bool{}, map[string]bool{}
+	for i, x := range c.Connectors {
+		at := fmt.Sprintf("connectors[%d].", i)
+		rs = append(rs, x.rules(at)...)
+		rs = append(rs,
+			rule{at + "id", ids[x.ID], "is another connector's id already", ""},
+			rule{at + "issuer", x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"})
+		ids[x.ID] = true
+		for j, d := range x.Domains {
+			rs = append(rs, rule{fmt.Sprintf("%sdomains[%d]", at, j), domains[d], "belongs to a connector already", ""})
+			domains[d] = true
+		}
+	}
+	for i, x := range c.Clients {
+		at := fmt.Sprintf("clients[%d].connectors", i)
+		rs = append(rs, listRules(at, x.Connectors, func(id string) bool { return id == localConnector || ids[id] },
+			"is not the id of a connector", "write local for the password page of this provider")...)
+	}
+	return rs
+}
+
+func (x *Connector) rules(at string) []rule {
+	u, err := url.Parse(x.Issuer)
+	bad := strings.Contains(x.Issuer, "{") || err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))
+	rs := []rule{
+		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
+		{at + "issuer", bad, "must be an https URL without user, query and fragment", "write it as it stands in its metadata; for Entra ID, https://login.microsoftonline.com/TENANT/v2.0, or .../common/v2.0 with tenants"},
+		{at + "auth_method", x.AuthMethod == "client_secret_post" && x.ClientSecret.IsZero(), "is of no use without client_secret", ""},
+		{at + "directory", x.Directory == "", "must not be empty", ""},
+	}
+	rs = append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [profile, email]")...)
+	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
+	for _, name := range slices.Sorted(maps.Keys(x.Mapping.Claims)) {
+		_, text := x.Mapping.Claims[name].(string)
+		rs = append(rs, rule{at + "mapping.claims." + name, !text, "must be an expression", ""})
+	}
+	for i, a := range x.Mapping.Accounts {
+		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
+			_, text := a.Attributes[name].(string)
+			rs = append(rs, rule{fmt.Sprintf("%smapping.accounts[%d].attributes.%s", at, i, name), !text, "must be an expression", `write a constant in quotes: '"user"'`})
+		}
+	}
+	return rs
+}
