@@ -84,10 +84,11 @@ func (c *Config) connectorRules() []rule {
 
 func (x *Connector) rules(at string) []rule {
 	u, err := url.Parse(x.Issuer)
-	bad := strings.Contains(x.Issuer, "{") || err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname()))
+	bad := err != nil || strings.Contains(x.Issuer, "{") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""
+	plain := !bad && u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname()))
 	rs := []rule{
 		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
-		{at + "issuer", bad, "must be an https URL without user, query and fragment", "write it as it stands in its metadata; for Entra ID, https://login.microsoftonline.com/TENANT/v2.0, or .../common/v2.0 with tenants"},
+		{at + "issuer", bad || plain, "must be an https URL without user, query and fragment", "write it as it stands in its metadata; for Entra ID, https://login.microsoftonline.com/TENANT/v2.0, or .../common/v2.0 with tenants"},
 		{at + "auth_method", x.AuthMethod == "client_secret_post" && x.ClientSecret.IsZero(), "is of no use without client_secret", ""},
 		{at + "directory", x.Directory == "", "must not be empty", ""},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"keyway/config"
@@ -56,6 +57,17 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 	return &federation.Connector{
 		ID: c.ID, Name: name, Upstream: up, Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden,
 	}, nil
+}
+
+// checkConnectors compiles what the connectors map by.
+func checkConnectors(declared []config.Connector) error {
+	var all []error
+	for _, c := range declared {
+		if _, err := mapping.New(mappingOf(&c)); err != nil {
+			all = append(all, fmt.Errorf("connector %s: mapping: %w", c.ID, err))
+		}
+	}
+	return errors.Join(all...)
 }
 
 func mappingOf(c *config.Connector) mapping.Options {

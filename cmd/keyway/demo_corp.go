@@ -20,7 +20,7 @@ var demoCorpUsers []byte
 const (
 	demoCorpPath   = "/corp"
 	demoCorpDomain = "corp.example"
-	demoCorpSecret = "demo-corp-secret-5d0c8a7e3b1f4296" //nolint:gosec // public, as the demo says
+	demoCorpSecret = "demo-corp-secret-5d0c8a7e3b1f4296"
 )
 
 // demoConnector is how people get to Example Corp.
@@ -66,8 +66,7 @@ func demoCorp(demo *config.Config, dir string) (*config.Config, error) {
 	return &c, nil
 }
 
-// startDemoCorp opens Example Corp and puts it beside next, until ctx ends and stop
-// is called.
+// startDemoCorp opens Example Corp, which lives until stop is called.
 func startDemoCorp(ctx context.Context, demo *config.Config, dir string, stderr io.Writer) (p *program, stop func(), err error) {
 	cfg, err := demoCorp(demo, dir)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -159,4 +160,18 @@ func TestSigningInAtAnotherKeyway(t *testing.T) {
 		require.Contains(t, s.page, "We could not believe that answer")
 	})
 	require.Subset(t, d.upstreamEvents(t), []string{"user_provisioned", "login"})
+}
+
+func TestCheckNamesAMappingThatDoesNotCompile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keyway.yaml")
+	t.Setenv("KEYWAY_TEST_SECRET", strings.Repeat("0123456789abcdef", 4))
+	text := "secret: env:KEYWAY_TEST_SECRET\nconnectors:\n- {id: corp, issuer: \"https://corp.example\", client_id: k, mapping: {roles: 'claims.groups +', claims: {sub: subject}}}\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	for _, command := range []string{"check", "serve"} {
+		code, _, stderr := runKeyway(t, command, "--config", file)
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, "connector corp: mapping: ")
+		require.Contains(t, stderr, "roles: ")
+		require.Contains(t, stderr, "claims.sub: not a claim that a mapping may set")
+	}
 }
