@@ -258,3 +258,16 @@ func TestAnAnswerByPostIsTakenAsItIs(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, b.post(issuer+"/login/upstream", values).status)
 	})
 }
+
+func TestAClientsConnectorsHoldForDevices(t *testing.T) {
+	upstreamOnEach(t, func(t *testing.T, w *world, _ *upstreamtest.IDP) {
+		w.seedDevices(t)
+		begun := w.begin(t, "tv")
+		require.True(t, isDone(w.newBrowser().decides(t, begun, "allow")))
+		w.restrict(t, "tv", "corp")
+		wantError(t, w.pollLater(begun), http.StatusBadRequest, "invalid_grant")
+		b := w.newBrowser()
+		a := b.submit(t, b.toCode(t, issuer+"/device"), "user_code", w.begin(t, "tv").str("user_code"))
+		wantPage(t, a, http.StatusForbidden)
+	})
+}
