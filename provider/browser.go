@@ -55,7 +55,7 @@ func (p *Provider) session(c *gin.Context) (*BrowserSession, error) {
 		return nil, nil
 	case err != nil:
 		return nil, wire.Outage(err)
-	case !p.lives(s, now):
+	case !p.lives(s, now), s.Connector != "" && p.options.Federation.Find(s.Connector) == nil:
 		return nil, nil
 	}
 	err = p.options.Gate.Ask(ctx, identity.Question{Moment: identity.MomentStay, Subject: s.Subject, Status: s.UserStatus})

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -103,7 +104,7 @@ func (p *Provider) fillAccount(c *gin.Context, page *pages.AccountPage, s *Brows
 			continue
 		}
 		page.Sessions = append(page.Sessions, pages.Session{
-			ID: b.ID, Current: b.ID == s.ID, UserAgent: b.UserAgent, Address: b.RemoteAddr, SignedIn: b.AuthTime, LastSeen: b.SeenAt,
+			ID: b.ID, Current: b.ID == s.ID, UserAgent: b.UserAgent, Address: b.RemoteAddr, SignedIn: cmp.Or(b.AuthTime, b.CreatedAt), LastSeen: b.SeenAt,
 		})
 	}
 	consents, err := p.options.Storage.ListConsents(ctx, s.Subject)

@@ -298,7 +298,7 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
 	session := p.newSession(c)
 	session.SetSubject(s.Subject)
-	session.AuthTime, session.AMR, session.ACR, session.SID = s.AuthTime.Unix(), s.AMR, pageACR, s.ID
+	session.AuthTime, session.AMR, session.ACR, session.SID = max(s.AuthTime.Unix(), 0), s.AMR, pageACR, s.ID
 	if session.Connector = s.Connector; s.Connector != "" {
 		session.ACR = s.ACR
 	}

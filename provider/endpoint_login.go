@@ -225,7 +225,7 @@ func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSessi
 		return err
 	}
 	return p.options.Pages.Render(c, http.StatusOK, &pages.ConsentPage{
-		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: pages.DetailsOf(a.Details),
+		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: a.Shown(),
 		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
 	})
 }

@@ -98,7 +98,7 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := ar.Session.(*Session); ok && s.Subject != "" && !client.Admits(s.Connector) {
+	if s, ok := ar.Session.(*Session); ok && s.Subject != "" && (!client.Admits(s.Connector) || s.Connector != "" && p.options.Federation.Find(s.Connector) == nil) {
 		return nil, invalidGrant("the client is not for people of this connector")
 	}
 	p.applyPolicy(ar, u)

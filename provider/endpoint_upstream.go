@@ -101,6 +101,9 @@ func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a
 		c.Set(wire.LogClient, a.client.ID)
 	}
 	d := federation.DepartureOf(asked, hint)
+	if i, err := p.interaction(c, id); err == nil && i.Purpose == purposeAgain {
+		d.Trip.Fresh, d.Prompt = true, request.PromptLogin
+	}
 	d.Trip.Connector, d.Trip.Browser, d.Trip.Interaction = to.ID, HashToken(p.visits.Browser(c)), id
 	where, err := p.options.Federation.Begin(c.Request.Context(), d)
 	if err != nil {

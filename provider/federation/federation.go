@@ -31,7 +31,7 @@ type Connector struct {
 	Mapper   Mapper
 	Domains  []string // login names that end in these go here; in lower case
 	Create   bool     // users are made of people who come for the first time
-	Hidden   bool     // no button; a domain or a client leads here
+	Hidden   bool     // no button, but for clients that name it
 }
 
 // Trip is one trip of a browser to an upstream and back.
@@ -114,7 +114,7 @@ func (f *Federation) Offered(allowed []string) []Connector {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(f.options.Connectors), func(c Connector) bool {
-		return c.Hidden || len(allowed) > 0 && !slices.Contains(allowed, c.ID)
+		return c.Hidden && len(allowed) == 0 || len(allowed) > 0 && !slices.Contains(allowed, c.ID)
 	})
 }
 

@@ -234,7 +234,7 @@ func TestWhereANameLeads(t *testing.T) {
 		require.Equal(t, id, got, name)
 	}
 	require.Len(t, j.Offered(nil), 1, "a hidden one has no button")
-	require.Empty(t, j.Offered([]string{"corp"}))
+	require.Len(t, j.Offered([]string{"corp"}), 1, "but for clients that name it")
 	require.Len(t, j.Offered([]string{"other"}), 1)
 	var none *federation.Federation
 	require.Nil(t, none.Find("corp"))
@@ -254,4 +254,11 @@ func TestConnectorsThatCannotBeToldApartAreRefused(t *testing.T) {
 	}
 	_, err := j.Begin(t.Context(), federation.Departure{Trip: federation.Trip{Connector: "gone"}})
 	require.Equal(t, upstream.Refused, upstream.KindOf(err))
+}
+
+func TestNobodyKnowsWhenWhereTheUpstreamDoesNotSay(t *testing.T) {
+	now, user := time.Unix(1_800_000_000, 0), &identity.User{Subject: "s"}
+	require.True(t, federation.Vouched("corp", &upstream.Person{}, user, now).AuthTime.IsZero())
+	require.Equal(t, now.Add(-time.Hour), federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(-time.Hour)}, user, now).AuthTime)
+	require.Equal(t, now, federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(time.Hour)}, user, now).AuthTime, "nobody signs in in the future")
 }

@@ -68,11 +68,12 @@ func DepartureOf(r *request.Request, name string) Departure {
 }
 
 // Vouched is who signed in by the word of an upstream. What is ours to say of how
-// they did, it cannot say.
+// they did, it cannot say. Where it does not say when they did, nobody knows: the
+// time is zero, which is too long ago for everybody who cares.
 func Vouched(connector string, u *upstream.Person, user *identity.User, now time.Time) *identity.Identity {
-	who := &identity.Identity{User: *user, Connector: connector, AuthTime: now}
-	if !u.AuthTime.IsZero() && u.AuthTime.Before(now) {
-		who.AuthTime = u.AuthTime
+	who := &identity.Identity{User: *user, Connector: connector, AuthTime: u.AuthTime}
+	if who.AuthTime.After(now) {
+		who.AuthTime = now
 	}
 	if len(u.ACR) <= maxACR && !strings.HasPrefix(u.ACR, ours) {
 		who.ACR = u.ACR

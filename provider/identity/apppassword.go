@@ -155,7 +155,7 @@ func (a *AppPasswords) admit(ctx context.Context, c Credentials, l *Login, p *Ap
 			return nil, storageFailure(err)
 		}
 	}
-	return &Identity{User: l.User, AuthTime: now, AMR: []string{"pwd"}}, nil
+	return &Identity{User: l.User, AuthTime: now, AMR: []string{"pwd"}, AppPassword: true}, nil
 }
 
 // within takes an unreadable network for one that nobody is in.

@@ -115,3 +115,31 @@ func TestAnAppPasswordHasAHundredBits(t *testing.T) {
 		seen[password] = true
 	}
 }
+
+func TestAnAppPasswordForgetsNoGuessesAtTheOwnOne(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	alice := h.user(t, identity.StatusActive, plain("own"), "alice")
+	apps, err := identity.NewAppPasswords(h.store, h.store, h.Now)
+	require.NoError(t, err)
+	password, hash := identity.NewAppPassword()
+	require.NoError(t, h.store.AddAppPassword(t.Context(), &identity.AppPassword{ID: "a", Subject: alice, System: "faveo", Hash: hash}))
+	chain, err := identity.NewChain([]identity.Rule{{Steps: []identity.Step{
+		{Name: "app_password", Authenticator: apps}, {Name: "local", Authenticator: h.local(t, nil)},
+	}}})
+	require.NoError(t, err)
+	g := h.gate(t, nil) // three failures lock
+	s := h.signIn(t, chain, func(o *identity.SignInOptions) { o.Gate = g })
+	try := func(p string) identity.Reason {
+		c := as("alice", p)
+		c.System = "faveo"
+		_, err := s.Authenticate(t.Context(), c)
+		return identity.ReasonOf(err)
+	}
+	for range 2 {
+		require.Equal(t, identity.ReasonWrongPassword, try("wrong"))
+		require.Empty(t, try(password))
+	}
+	require.NotEmpty(t, try("wrong"))
+	require.Equal(t, identity.ReasonLocked, try("own"), "what the app did in between changes nothing")
+}

@@ -96,6 +96,8 @@ type Identity struct {
 
 	Connector string // whose upstream vouches for them; "" for a proof of our own
 	ACR       string // by the word of that upstream; "" where it gave none
+
+	AppPassword bool // proved by an app password, and not by the person's own
 }
 
 // Authenticator says who presents these credentials. Errors are [*Failure].

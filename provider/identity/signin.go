@@ -68,7 +68,9 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	if err != nil {
 		return nil, s.refuse(ctx, c, q, err)
 	}
-	if failed {
+	// Guesses at somebody's own password are not forgotten because an app goes on
+	// coming in by a password of its own.
+	if failed && !id.AppPassword {
 		if err := s.gate.Report(ctx, q, Event{}); err != nil {
 			return nil, err
 		}

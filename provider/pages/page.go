@@ -3,8 +3,6 @@ package pages
 import (
 	"strings"
 	"time"
-
-	"keyway/provider/details"
 )
 
 // Page is what one page shows; the pages are the types of this file. Texts
@@ -120,19 +118,6 @@ type ConsentPage struct {
 type Detail struct {
 	Type  string // shown as the text "details.TYPE", or as it is
 	Lines []Line
-}
-
-// DetailsOf are authorization details as the page shows them.
-func DetailsOf(list details.List) []Detail {
-	var all []Detail
-	for _, item := range list.Items() {
-		d := Detail{Type: item.Type}
-		for _, l := range item.Lines {
-			d.Lines = append(d.Lines, Line(l))
-		}
-		all = append(all, d)
-	}
-	return all
 }
 
 // Line is one member of it.

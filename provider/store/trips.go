@@ -9,10 +9,19 @@ import (
 
 var _ federation.Storage = (*Store)(nil)
 
+// maxTrips is how many trips of one browser are open at a time; with one more
+// the oldest goes.
+const maxTrips = 20
+
 // AddTrip implements [federation.Storage].
 func (s *Store) AddTrip(ctx context.Context, t *federation.Trip) error {
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		_, err := tx.exec(ctx, `INSERT INTO upstream_trip
+		_, err := tx.exec(ctx, `DELETE FROM upstream_trip WHERE browser = $1 AND hash NOT IN
+			(SELECT hash FROM upstream_trip WHERE browser = $1 ORDER BY created_at DESC, hash LIMIT $2)`, t.Browser[:], maxTrips-1)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, `INSERT INTO upstream_trip
 			(hash, connector, browser, interaction, subject, session, fresh, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, t.Hash[:], t.Connector, t.Browser[:], t.Interaction, t.Subject,
 			t.Session[:], t.Fresh, millis(t.CreatedAt), millis(t.ExpiresAt))

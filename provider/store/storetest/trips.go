@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ func tripChecks() []check {
 	return []check{
 		{"every field of a trip is kept", everyTripField},
 		{"a trip that many want to take is taken once, and never after its time", tripRace},
+		{"one browser has twenty open trips at most", tripsAreBounded},
 	}
 }
 
@@ -51,4 +53,22 @@ func tripRace(t *testing.T, f *fixture) {
 	n, err := f.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+}
+
+// tripsAreBounded lets one browser begin more trips than it may have open.
+func tripsAreBounded(t *testing.T, f *fixture) {
+	add := func(state, browser string) {
+		require.NoError(t, f.AddTrip(t.Context(), &federation.Trip{
+			Hash: hash(state), Browser: hash(browser), Connector: "corp", CreatedAt: f.clock.now(), ExpiresAt: f.clock.now().Add(time.Hour),
+		}))
+		f.clock.advance(time.Second)
+	}
+	add("other", "b2")
+	for i := range 25 {
+		add(fmt.Sprint("s", i), "b1")
+	}
+	for state, there := range map[string]bool{"s4": false, "s5": true, "s24": true, "other": true} {
+		_, err := f.TakeTrip(t.Context(), hash(state))
+		require.Equal(t, there, err == nil, state)
+	}
 }

@@ -148,8 +148,9 @@ func (c *Connector) AuthCodeURL(ctx context.Context, a *upstream.Attempt) (strin
 	add("ui_locales", a.Locales)
 	add("prompt", first(a.Prompt, c.options.Prompt))
 	add("acr_values", first(strings.Join(a.ACRValues, " "), strings.Join(c.options.ACRValues, " ")))
-	if a.Fresh {
+	if a.Fresh { // some say when only if they are asked for it by name
 		add("max_age", "0")
+		add("claims", `{"id_token":{"auth_time":{"essential":true}}}`)
 	}
 	return c.config(m).AuthCodeURL(a.State, params...), nil
 }
