@@ -165,7 +165,8 @@ func listUsers(t *testing.T, f *fixture) {
 		}
 	}
 	require.ElementsMatch(t, []string{"alice", "ALICIA", "bob_100%", "carol!"}, all)
-	for match, want := range map[string]int{"ali": 2, "ALI": 2, "_": 1, "%": 1, "!": 1, "example.COM": 4, "nobody": 0} {
+	// Subjects are random letters, and are searched too: what is looked for is long, or none of them.
+	for match, want := range map[string]int{"alic": 2, "ALIC": 2, "_": 1, "%": 1, "!": 1, "example.COM": 4, "nobody": 0} {
 		found, err := f.ListUsers(t.Context(), match, "", 10)
 		require.NoError(t, err)
 		require.Len(t, found, want, match)
