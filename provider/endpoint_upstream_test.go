@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +15,7 @@ import (
 	"keyway/provider/identity"
 	"keyway/provider/outbound"
 	"keyway/provider/store"
+	"keyway/provider/store/storetest"
 	"keyway/provider/upstream/mapping"
 	"keyway/provider/upstream/oidc"
 	"keyway/provider/upstream/upstreamtest"
@@ -28,7 +30,12 @@ func upstreamOnEach(t *testing.T, f func(t *testing.T, w *world, idp *upstreamte
 		idp.Lie, idp.Now = nil, w.clock.Now
 		w.seedApps(t)
 		f(t, w, idp)
-	}, func(o *provider.Options) {
+	}, withUpstream(t, idp))
+}
+
+// withUpstream gives a provider the connectors corp and other.
+func withUpstream(t *testing.T, idp *upstreamtest.IDP) func(*provider.Options) {
+	return func(o *provider.Options) {
 		calls, err := outbound.New(outbound.Options{AllowLoopback: true})
 		require.NoError(t, err)
 		db, ok := o.Storage.(*store.Store)
@@ -46,7 +53,7 @@ func upstreamOnEach(t *testing.T, f func(t *testing.T, w *world, idp *upstreamte
 		all[0].Domains = []string{"corp.example"}
 		o.Federation, err = federation.New(federation.Options{Connectors: all, Storage: db, Links: db, Key: make([]byte, 32), Now: o.Now})
 		require.NoError(t, err)
-	})
+	}
 }
 
 // isAway requires that the browser was sent to the upstream, and returns with what.
@@ -269,5 +276,64 @@ func TestAClientsConnectorsHoldForDevices(t *testing.T) {
 		b := w.newBrowser()
 		a := b.submit(t, b.toCode(t, issuer+"/device"), "user_code", w.begin(t, "tv").str("user_code"))
 		wantPage(t, a, http.StatusForbidden)
+	})
+}
+
+func TestAnUpstreamIsAskedAnewForAnAppPassword(t *testing.T) {
+	idp := upstreamtest.New(t)
+	w := newWorld(t, storetest.SQLite(t), withUpstream(t, idp), withDesk(t))
+	idp.Now = w.clock.Now
+	w.seedApps(t)
+	b := w.newBrowser()
+	b.arrives(t, idp, b.get(ask("web", "connector", "corp")))
+	w.clock.add(20 * time.Minute)
+	page := b.accountForm(t, "/apps/again")
+	require.True(t, isLogin(page), page.raw)
+	again := func() url.Values {
+		return isAway(t, idp, b.submit(t, page, "username", "zoe@corp.example"))
+	}
+	sent := again()
+	require.Equal(t, []string{"login", "0"}, []string{sent.Get("prompt"), sent.Get("max_age")})
+	idp.Lie = func(c map[string]any) { c["auth_time"] = w.clock.Now().Add(-time.Hour).Unix() }
+	wantPage(t, b.get(back("corp", sent)), http.StatusBadRequest)
+	idp.Lie = func(c map[string]any) { delete(c, "auth_time") }
+	wantPage(t, b.get(back("corp", again())), http.StatusBadRequest)
+	link, err := w.store.FindLink(t.Context(), idp.URL, "u1")
+	require.NoError(t, err)
+	signedIn := func() time.Duration {
+		sessions, err := w.store.ListSessions(t.Context(), link.Subject)
+		require.NoError(t, err)
+		require.Len(t, sessions, 1)
+		return w.clock.Now().Sub(sessions[0].AuthTime)
+	}
+	require.Equal(t, 20*time.Minute, signedIn(), "neither was a sign-in of now")
+	idp.Lie = nil
+	b.get(back("corp", again()))
+	require.Zero(t, signedIn())
+}
+
+func TestWhatCameOfAConnectorThatIsGoneEnds(t *testing.T) {
+	upstreamOnEach(t, func(t *testing.T, w *world, idp *upstreamtest.IDP) {
+		b := w.newBrowser()
+		b.arrives(t, idp, b.get(ask("web", "connector", "corp")))
+		require.False(t, isLogin(b.get(issuer+"/account")))
+		for connector, status := range map[string]int{"corp": http.StatusOK, "gone": http.StatusBadRequest} {
+			s := &provider.Session{ClientID: "app", AuthTime: w.clock.Now().Unix(), Connector: connector}
+			s.SetSubject(w.alice)
+			refresh, _ := w.sessionOf(t, "app", s)
+			require.Equal(t, status, w.refresh("app", refresh).status, connector)
+
+			visitor, value := w.newBrowser(), "session at "+connector
+			require.NoError(t, w.store.StartSession(t.Context(), &provider.SessionStart{Session: provider.BrowserSession{
+				Hash: provider.HashToken(value), ID: connector, Subject: w.alice, Connector: connector,
+				CreatedAt: w.clock.Now(), SeenAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(time.Hour),
+			}}))
+			for name, c := range b.cookies {
+				if strings.Contains(name, "keyway_session") {
+					visitor.cookies[name] = &http.Cookie{Name: c.Name, Value: value}
+				}
+			}
+			require.Equal(t, connector == "gone", isLogin(visitor.get(issuer+"/account")), connector)
+		}
 	})
 }

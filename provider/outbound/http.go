@@ -1,10 +1,8 @@
 package outbound
 
 import (
-	"context"
 	"io"
 	"net/http"
-	"time"
 )
 
 // HTTP is the client for libraries that make their calls themselves. What it
@@ -50,10 +48,4 @@ func (b *capped) Read(p []byte) (int, error) {
 		return 0, &Error{Reason: TooLarge, Host: b.host}
 	}
 	return n, err
-}
-
-// Detached is ctx without its end, for a call whose result outlives who asked
-// for it; the call ends after the time that one may take.
-func (c *Client) Detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), max(c.options.Timeout, time.Second))
 }

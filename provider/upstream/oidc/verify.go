@@ -40,37 +40,24 @@ type said struct {
 // published verifies with the keys that the upstream publishes. They are
 // fetched for an unknown kid, but not for each.
 type published struct {
-	keys *keyset.Cache
-	uri  string
+	keys       *keyset.Cache
+	uri        string
+	algorithms []string
 }
 
 var _ coreosoidc.KeySet = published{}
 
 // VerifySignature implements [coreosoidc.KeySet].
 func (k published) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token)
-	if err != nil || len(jws.Signatures) != 1 {
-		return nil, errors.New("not a JWS in compact form")
-	}
-	kid := jws.Signatures[0].Protected.KeyID
-	set, err := k.keys.Keys(ctx, k.uri, kid)
+	set, err := k.keys.Keys(ctx, k.uri, keyset.HeaderOf(token).KeyID)
 	if err != nil {
 		return nil, err
 	}
-	alg := jws.Signatures[0].Protected.Algorithm
-	for _, key := range set.Keys {
-		if kid != "" && key.KeyID != kid || key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != alg {
-			continue
-		}
-		if payload, err := jws.Verify(key.Key); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("no key of the upstream verifies the token")
+	return keyset.Verify(set, token, k.algorithms)
 }
 
 func (c *Connector) verifier(m *metadata) *coreosoidc.IDTokenVerifier {
-	return coreosoidc.NewVerifier(m.issuer, published{keys: c.keys, uri: m.jwks}, &coreosoidc.Config{
+	return coreosoidc.NewVerifier(m.issuer, published{keys: c.keys, uri: m.jwks, algorithms: c.options.Algorithms}, &coreosoidc.Config{
 		ClientID: c.options.ClientID, SupportedSigningAlgs: c.options.Algorithms,
 		SkipIssuerCheck: len(c.options.Tenants) > 0, // judged by ofTenant
 		Now:             func() time.Time { return c.options.Now().Add(-c.options.Skew) },
