@@ -14,8 +14,8 @@ type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
 	Type         string   `yaml:"type" default:"oidc" enum:"oidc" doc:"What it speaks; oidc is OpenID Connect."`
-	Issuer       string   `yaml:"issuer" required:"true" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
-	ClientID     string   `yaml:"client_id" required:"true" doc:"This provider's client id there."`
+	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
+	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
 	AuthMethod   string   `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post" doc:"How the secret is sent."`
 	Scopes       []string `yaml:"scopes" default:"profile email" doc:"What is asked for beside openid."`
@@ -67,7 +67,7 @@ func (c *Config) connectorRules() []rule {
 		rs = append(rs, x.rules(at)...)
 		rs = append(rs,
 			rule{at + "id", ids[x.ID], "is another connector's id already", ""},
-			rule{at + "issuer", x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"})
+			rule{at + "issuer", x.Type == typeOIDC && x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"})
 		ids[x.ID] = true
 		for j, d := range x.Domains {
 			rs = append(rs, rule{fmt.Sprintf("%sdomains[%d]", at, j), domains[d], "belongs to a connector already", ""})
@@ -82,26 +82,43 @@ func (c *Config) connectorRules() []rule {
 	return rs
 }
 
+// What connectors speak.
+const typeOIDC = "oidc"
+
 func (x *Connector) rules(at string) []rule {
+	rs := []rule{
+		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
+		{at + "directory", x.Directory == "", "must not be empty", ""},
+	}
+	if x.Type == typeOIDC {
+		rs = append(rs, x.oidcRules(at)...)
+	}
+	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
+	return append(rs, x.Mapping.rules(at+"mapping.")...)
+}
+
+func (x *Connector) oidcRules(at string) []rule {
 	u, err := url.Parse(x.Issuer)
 	bad := err != nil || strings.Contains(x.Issuer, "{") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""
 	plain := !bad && u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname()))
 	rs := []rule{
-		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
+		{at + "client_id", x.ClientID == "", "is required", ""},
 		{at + "issuer", bad || plain, "must be an https URL without user, query and fragment", "write it as it stands in its metadata; for Entra ID, https://login.microsoftonline.com/TENANT/v2.0, or .../common/v2.0 with tenants"},
 		{at + "auth_method", x.AuthMethod == "client_secret_post" && x.ClientSecret.IsZero(), "is of no use without client_secret", ""},
-		{at + "directory", x.Directory == "", "must not be empty", ""},
 	}
-	rs = append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [profile, email]")...)
-	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
-	for _, name := range slices.Sorted(maps.Keys(x.Mapping.Claims)) {
-		_, text := x.Mapping.Claims[name].(string)
-		rs = append(rs, rule{at + "mapping.claims." + name, !text, "must be an expression", ""})
+	return append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [profile, email]")...)
+}
+
+func (m *Mapping) rules(at string) []rule {
+	var rs []rule
+	for _, name := range slices.Sorted(maps.Keys(m.Claims)) {
+		_, text := m.Claims[name].(string)
+		rs = append(rs, rule{at + "claims." + name, !text, "must be an expression", ""})
 	}
-	for i, a := range x.Mapping.Accounts {
+	for i, a := range m.Accounts {
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 			_, text := a.Attributes[name].(string)
-			rs = append(rs, rule{fmt.Sprintf("%smapping.accounts[%d].attributes.%s", at, i, name), !text, "must be an expression", `write a constant in quotes: '"user"'`})
+			rs = append(rs, rule{fmt.Sprintf("%saccounts[%d].attributes.%s", at, i, name), !text, "must be an expression", `write a constant in quotes: '"user"'`})
 		}
 	}
 	return rs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -38,25 +39,25 @@ func (p *program) newFederation(calls *outbound.Client) (*federation.Federation,
 }
 
 func (p *program) connector(c *config.Connector, calls *outbound.Client) (*federation.Connector, error) {
-	up, err := oidc.New(oidc.Options{
-		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
-		RedirectURL: p.cfg.Issuer + "/login/callback/" + c.ID, Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
-		ACRValues: c.ACRValues, RequireACR: c.RequireACR, Tenants: c.Tenants, Userinfo: c.Userinfo, HTTP: calls.HTTP(), Now: p.now,
-	})
-	if err != nil {
-		return nil, err
-	}
 	who, err := mapping.New(mappingOf(c))
 	if err != nil {
 		return nil, fmt.Errorf("mapping: %w", err)
 	}
-	name := c.Name
-	if name == "" {
-		name = c.ID
+	one := &federation.Connector{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden}
+	switch c.Type {
+	case "oidc":
+		return one, p.oidcConnector(c, calls, one)
 	}
-	return &federation.Connector{
-		ID: c.ID, Name: name, Upstream: up, Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden,
-	}, nil
+	return nil, fmt.Errorf("type %q is not known", c.Type)
+}
+
+func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one *federation.Connector) (err error) {
+	one.Upstream, err = oidc.New(oidc.Options{
+		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
+		RedirectURL: p.cfg.Issuer + "/login/callback/" + c.ID, Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
+		ACRValues: c.ACRValues, RequireACR: c.RequireACR, Tenants: c.Tenants, Userinfo: c.Userinfo, HTTP: calls.HTTP(), Now: p.now,
+	})
+	return err
 }
 
 // checkConnectors compiles what the connectors map by.

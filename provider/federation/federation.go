@@ -26,8 +26,10 @@ type Mapper interface {
 // Connector is one upstream as people see it.
 type Connector struct {
 	ID       string
-	Name     string // on the button
-	Upstream upstream.Connector
+	Name     string             // on the button
+	Upstream upstream.Connector // signs browsers in; nil where none is sent there
+	Verifier upstream.Verifier  // judges passwords; nil where it cannot
+	Follower upstream.Follower  // says what became of people; nil where it cannot
 	Mapper   Mapper
 	Domains  []string // login names that end in these go here; in lower case
 	Create   bool     // users are made of people who come for the first time
@@ -81,7 +83,7 @@ func New(o Options) (*Federation, error) {
 	}
 	ids, domains := map[string]bool{}, map[string]bool{}
 	for _, c := range o.Connectors {
-		if c.ID == "" || url.PathEscape(c.ID) != c.ID || c.Upstream == nil || c.Mapper == nil || ids[c.ID] {
+		if c.ID == "" || url.PathEscape(c.ID) != c.ID || c.Upstream == nil && c.Verifier == nil || c.Mapper == nil || ids[c.ID] {
 			return nil, fmt.Errorf("federation: connector %q: its id is no path segment or is there twice, or something is missing", c.ID)
 		}
 		ids[c.ID] = true
@@ -114,7 +116,7 @@ func (f *Federation) Offered(allowed []string) []Connector {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(f.options.Connectors), func(c Connector) bool {
-		return c.Hidden && len(allowed) == 0 || len(allowed) > 0 && !slices.Contains(allowed, c.ID)
+		return c.Upstream == nil || c.Hidden && len(allowed) == 0 || len(allowed) > 0 && !slices.Contains(allowed, c.ID)
 	})
 }
 
@@ -127,8 +129,8 @@ func (f *Federation) ForName(name string) *Connector {
 	}
 	domain := strings.ToLower(strings.TrimSpace(name[at+1:]))
 	for i := range f.options.Connectors {
-		if slices.Contains(f.options.Connectors[i].Domains, domain) {
-			return &f.options.Connectors[i]
+		if c := &f.options.Connectors[i]; c.Upstream != nil && slices.Contains(c.Domains, domain) {
+			return c
 		}
 	}
 	return nil
@@ -152,7 +154,7 @@ type Departure struct {
 // [*upstream.Error] or those of storage.
 func (f *Federation) Begin(ctx context.Context, d Departure) (string, error) {
 	c := f.Find(d.Trip.Connector)
-	if c == nil {
+	if c == nil || c.Upstream == nil {
 		return "", upstream.Fail(upstream.Refused, "there is no such connector")
 	}
 	state, now := rand.Text()+rand.Text(), f.options.Now()
@@ -214,7 +216,7 @@ func (f *Federation) Return(ctx context.Context, connector string, v Visitor, an
 	switch {
 	case trip.Browser != v.Browser:
 		return &Arrival{}, upstream.Fail(upstream.Untrusted, "another browser began this trip") // who is here learns nothing of it
-	case c == nil || trip.Connector != connector:
+	case c == nil || c.Upstream == nil || trip.Connector != connector:
 		return a, upstream.Fail(upstream.Untrusted, "the answer came to the path of another connector (mix-up)")
 	case trip.Subject != "" && trip.Session != v.Session:
 		return a, upstream.Fail(upstream.Untrusted, "who began to link themselves is not signed in any more")

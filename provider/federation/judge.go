@@ -37,7 +37,7 @@ func (f *Federation) Led(c *client.Client, values url.Values) *Connector {
 	if to == nil {
 		to = f.ForName(values.Get("login_hint"))
 	}
-	if to == nil || !c.Admits(to.ID) {
+	if to == nil || to.Upstream == nil || !c.Admits(to.ID) {
 		return nil
 	}
 	return to

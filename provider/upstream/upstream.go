@@ -2,8 +2,10 @@
 // an identity provider that people sign in at.
 //
 //	AuthCodeURL(Attempt) ── the browser goes to the upstream and comes back ── Exchange(Attempt, answer) ──> Person
+//	Verify(Login) ── the upstream is asked about a password ──> Person
+//	Follow(Known) ── the upstream is asked what became of somebody ──> Person
 //
-// A connector believes nothing of an answer but what it verified, and says of
+// A connector implements those of them that its upstream can do. It believes nothing of an answer but what it verified, and says of
 // every failure which [Kind] it is: the page, the audit trail and the breaker
 // differ by that alone.
 package upstream
@@ -72,6 +74,11 @@ const (
 	Unavailable Kind = "unavailable" // there was no answer, or no sensible one
 	Unknown     Kind = "unknown"     // nobody there has the name, or nobody here is linked to who has
 	Collision   Kind = "collision"   // what the person would be called here is somebody else's
+
+	Wrong    Kind = "wrong"    // the password
+	Disabled Kind = "disabled" // the account there, or it has expired
+	Locked   Kind = "locked"   // the account there, for a while
+	Expired  Kind = "expired"  // the password there, which has to be changed first
 )
 
 // Error is every error of a connector. Err is for the log only.
@@ -104,4 +111,39 @@ type Connector interface {
 	AuthCodeURL(ctx context.Context, a *Attempt) (string, error)
 	// Exchange judges what the browser brought back.
 	Exchange(ctx context.Context, a *Attempt, answer url.Values) (*Person, error)
+}
+
+// Login is what somebody typed, for an upstream to judge. Printed, logged or
+// encoded as JSON it hides the password.
+type Login struct {
+	Username string // as it was typed
+	Password string `json:"-"` // never empty
+	System   string // the legacy system's instance, "" for a browser
+}
+
+// String hides what was typed: people mistype their password as their name.
+func (Login) String() string { return "a login" }
+
+// GoString hides what String hides.
+func (l Login) GoString() string { return l.String() }
+
+// Verifier asks an upstream whether a password is right. Errors are [*Error]:
+// [Unknown] for a name that nobody there has, and where the upstream does not tell
+// one from the other [Wrong].
+type Verifier interface {
+	Verify(ctx context.Context, l *Login) (*Person, error)
+}
+
+// Known is somebody whom an upstream vouched for before.
+type Known struct {
+	Issuer       string
+	Subject      string
+	RefreshToken string // that the upstream gave; "" for none
+}
+
+// Follower asks an upstream what has become of somebody. Errors are [*Error]:
+// [Unavailable] says nothing about the person; every other one ends what they
+// have here.
+type Follower interface {
+	Follow(ctx context.Context, k *Known) (*Person, error)
 }

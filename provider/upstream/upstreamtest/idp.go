@@ -23,7 +23,7 @@ import (
 )
 
 // IDP is an OpenID provider. Its fields are changed between calls, not during
-// them.
+// them; where somebody may be calling by themselves, within Change.
 type IDP struct {
 	*httptest.Server
 	Now   func() time.Time
@@ -37,13 +37,13 @@ type IDP struct {
 	Body     map[string]string // by path: the body instead
 	Answer   map[string]any    // further members of the token answer; nil removes one
 
-	Fetches int                   // of the key set
-	Asked   map[string]url.Values // by path: what was posted last
-	Header  http.Header           // of the last call of the token endpoint
+	Asked  map[string]url.Values // by path: what was posted last
+	Header http.Header           // of the last call of the token endpoint
 
-	mu  sync.Mutex
-	key *ecdsa.PrivateKey
-	kid string
+	mu      sync.Mutex
+	key     *ecdsa.PrivateKey
+	kid     string
+	fetches int // of the key set
 }
 
 // ClientID is whom the provider makes its ID tokens for.
@@ -93,12 +93,26 @@ func (s *IDP) serve(f func(*http.Request) any) http.HandlerFunc {
 	}
 }
 
+// Change changes the provider while nobody is answered.
+func (s *IDP) Change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// Fetched says how often the key set was fetched.
+func (s *IDP) Fetched() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fetches
+}
+
 // Rotate makes a new key.
 func (s *IDP) Rotate(t testing.TB, kid string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	s.key, s.kid = key, kid
+	s.Change(func() { s.key, s.kid = key, kid })
 }
 
 func (s *IDP) discovery(*http.Request) any {
@@ -121,7 +135,7 @@ func merge(to, from map[string]any) {
 }
 
 func (s *IDP) jwks(*http.Request) any {
-	s.Fetches++
+	s.fetches++
 	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: s.kid, Algorithm: "ES256", Use: "sig"}}}
 }
 
