@@ -9,13 +9,15 @@
 //	GET /oauth2/authorize ── authorize_request.go ── what is missing?
 //	    ^                                               │ nothing: fosite makes the code, Storage.Issue, redirect
 //	    │                                               v
-//	    └──────── one field of the interaction <── /login, /consent (browser.go: cookies, sessions, form tokens)
+//	    └──────── one field of the interaction <── /login, /consent (visit: cookies, sessions, form tokens)
 //
 //	POST /oauth2/device ── device.Codes: two codes
 //	/device ── an interaction, too: who, which code, allow? ── Storage.Issue: the grant
 //	POST /oauth2/token ── grant_device.go: still waiting, or the grant's tokens
 //
 //	POST /oauth2/token ── grant_exchange.go: another token, or somebody's word ── exchange: what of it at most?
+//
+//	/account ── package account: its sections, over visit and Storage
 //
 //	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate
 //
@@ -24,5 +26,5 @@
 // that. Errors for callers in process are [*identity.Failure]; on the wire they
 // are written in package wire alone. What is one protocol concern and needs no
 // fosite is a package of its own below this one: client, keys, storage, wire, pages,
-// claims, redirect, assertion, secret.
+// visit, account, claims, redirect, assertion, secret.
 package provider

@@ -17,6 +17,7 @@ import (
 	"keyway/provider/pages"
 	"keyway/provider/request"
 	"keyway/provider/response"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
 
@@ -28,7 +29,6 @@ const (
 	pathSelect    = "/select-account"
 	pathSignUp    = "/sign-up"
 	pathLogout    = "/oauth2/logout"
-	pathAccount   = "/account"
 )
 
 // step is where something that is still missing is asked for.
@@ -62,7 +62,7 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 		return p.refuse(c, a, err)
 	}
 	c.Set(wire.LogClient, a.client.ID)
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 	if a.pushed != nil {
 		i.Pushed = *a.pushed
 	}
-	id, err := p.beginInteraction(c, i)
+	id, err := p.visits.Begin(c, i)
 	if err != nil {
 		return err
 	}
@@ -119,11 +119,11 @@ func (p *Provider) send(c *gin.Context, path, interaction string) {
 
 // resume goes on with an interaction.
 func (p *Provider) resume(c *gin.Context, id string) error {
-	i, err := p.interaction(c, id)
+	i, err := p.visits.Interaction(c, id)
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 	if err != nil {
 		return p.refuseIn(c, a, i, err)
 	}
-	e := p.event(c, "authorization", s.Subject)
+	e := p.visits.Event(c, "authorization", s.Subject)
 	e.ClientID, e.GrantID = a.client.ID, u.issue.GrantID
 	u.issue.Events = append(u.issue.Events, e)
 	u.issue.Browser, u.issue.Pushed = &s.Hash, a.pushed
@@ -260,7 +260,7 @@ func (p *Provider) authorize(c *gin.Context, a *authorization, s *BrowserSession
 	defer cancel()
 	err = p.options.Storage.Issue(ctx, &u.issue)
 	if errors.Is(err, identity.ErrConflict) {
-		return interactionGone(err)
+		return visit.Gone(err)
 	}
 	if err != nil {
 		return wire.Outage(err)
@@ -321,7 +321,7 @@ func (p *Provider) refuseIn(c *gin.Context, a *authorization, i *Interaction, er
 		ended = p.options.Storage.EndPushed(c.Request.Context(), *a.pushed)
 	}
 	if errors.Is(ended, identity.ErrNotFound) {
-		return interactionGone(ended)
+		return visit.Gone(ended)
 	}
 	if ended != nil {
 		return wire.Outage(ended)

@@ -14,6 +14,7 @@ import (
 	"keyway/provider/request"
 	"keyway/provider/secret"
 	"keyway/provider/usercode"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
 
@@ -79,11 +80,11 @@ func (p *Provider) serveDevice(c *gin.Context) error {
 	if id == "" && values == nil {
 		return p.beginDevice(c)
 	}
-	i, err := p.interaction(c, id)
+	i, err := p.visits.Interaction(c, id)
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (p *Provider) serveDevice(c *gin.Context) error {
 		return nil
 	}
 	if values != nil {
-		if err := p.checkForm(c, pathDevice, values.Get("csrf"), s); err != nil {
+		if err := p.visits.CheckForm(c, pathDevice, values.Get("csrf"), s); err != nil {
 			return err
 		}
 	}
@@ -107,7 +108,7 @@ func (p *Provider) serveDevice(c *gin.Context) error {
 
 func (p *Provider) beginDevice(c *gin.Context) error {
 	code, _ := usercode.Parse(c.Query("user_code"))
-	id, err := p.beginInteraction(c, Interaction{Purpose: purposeDevice, Query: code.String()})
+	id, err := p.visits.Begin(c, Interaction{Purpose: purposeDevice, Query: code.String()})
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (p *Provider) showDevice(c *gin.Context, s *BrowserSession, id string, page
 		status = http.StatusBadRequest
 		c.Set(wire.LogRefusal, page.Error)
 	}
-	page.Form = pages.Form{Action: p.path(pathDevice), CSRF: p.formToken(c, pathDevice, s), Interaction: id}
+	page.Form = pages.Form{Action: p.path(pathDevice), CSRF: p.visits.FormToken(c, pathDevice, s), Interaction: id}
 	if page.User, err = p.pageUser(c.Request.Context(), s); err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 	ctx := c.Request.Context()
 	st, err := p.options.Storage.FindDeviceGrant(ctx, i.Device)
 	if err != nil {
-		return goneOrOutage(err)
+		return visit.GoneOrOutage(err)
 	}
 	client, err := p.liveClient(ctx, st.Device.ClientID)
 	if errors.Is(err, identity.ErrNotFound) {
@@ -172,7 +173,7 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 	case d.State != device.Pending && st.Grant.Subject == s.Subject:
 		return p.options.Pages.Render(c, http.StatusOK, &pages.DeviceDonePage{Visit: a.visit(), Allowed: true})
 	case d.State != device.Pending || !p.options.Now().Before(d.ExpiresAt):
-		return interactionGone(errors.New("the device code was used or has expired"))
+		return visit.Gone(errors.New("the device code was used or has expired"))
 	case c.Request.Method == http.MethodPost && c.Request.PostForm.Has("decision"):
 		return p.decideDevice(c, st, client, s, id)
 	case c.Request.Method == http.MethodPost: // who sent the code twice has not decided
@@ -185,7 +186,7 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 	}
 	return p.options.Pages.Render(c, http.StatusOK, &pages.DeviceConfirmPage{
 		Visit: a.visit(), User: user, Code: d.UserCode.String(), Scopes: d.Scopes, Address: d.RemoteAddr, Asked: d.IssuedAt,
-		Form: pages.Form{Action: p.path(pathDevice), CSRF: p.formToken(c, pathDevice, s), Interaction: id},
+		Form: pages.Form{Action: p.path(pathDevice), CSRF: p.visits.FormToken(c, pathDevice, s), Interaction: id},
 	})
 }
 
@@ -194,7 +195,7 @@ func (p *Provider) confirmDevice(c *gin.Context, i *Interaction, s *BrowserSessi
 func (p *Provider) decideDevice(c *gin.Context, st *StoredDevice, client *fositeClient, s *BrowserSession, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), storeTimeout)
 	defer cancel()
-	e := p.event(c, "device_denied", s.Subject)
+	e := p.visits.Event(c, "device_denied", s.Subject)
 	e.ClientID = client.ID
 	var err error
 	if c.Request.PostForm.Get("decision") == decisionAllow {

@@ -9,9 +9,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/account"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/request"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
 
@@ -33,7 +35,7 @@ func (p *Provider) serveLogin(c *gin.Context) error {
 	if i == nil || err != nil {
 		return err
 	}
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization,
 		return "", nil, nil, nil
 	}
 	if id == "" {
-		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
+		c.Redirect(http.StatusSeeOther, p.url(account.Path))
 		return "", nil, nil, nil
 	}
 	return p.open(c, id)
@@ -76,7 +78,7 @@ func (p *Provider) stepOf(c *gin.Context) (string, *Interaction, *authorization,
 // open finds an interaction and its request. One whose request does not hold
 // any more, because its client was changed, is left to the dispatcher.
 func (p *Provider) open(c *gin.Context, id string) (string, *Interaction, *authorization, error) {
-	i, err := p.interaction(c, id)
+	i, err := p.visits.Interaction(c, id)
 	if err != nil {
 		return "", i, nil, err
 	}
@@ -107,7 +109,7 @@ func (p *Provider) usernameOf(ctx context.Context, a *authorization, s *BrowserS
 func (p *Provider) showLogin(c *gin.Context, status int, page *pages.LoginPage, id string, a *authorization) error {
 	page.Visit = a.visit()
 	p.offerUpstreams(page, a)
-	page.Form = pages.Form{Action: p.path(pathLogin), CSRF: p.formToken(c, pathLogin, nil), Interaction: id}
+	page.Form = pages.Form{Action: p.path(pathLogin), CSRF: p.visits.FormToken(c, pathLogin, nil), Interaction: id}
 	if p.options.SignUpURL != "" {
 		page.SignUp = p.path(pathSignUp) + "?interaction=" + url.QueryEscape(id)
 	}
@@ -124,7 +126,7 @@ func (p *Provider) login(c *gin.Context) error {
 	if i == nil || err != nil {
 		return err
 	}
-	if err := p.checkForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
+	if err := p.visits.CheckForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
 		return err
 	}
 	name := values.Get("username")
@@ -151,7 +153,7 @@ func (p *Provider) login(c *gin.Context) error {
 		}
 		return p.showLogin(c, status, &pages.LoginPage{Username: name, Error: code}, id, a)
 	}
-	if err := p.signIn(c, who, i, credentials.Client); err != nil {
+	if err := p.visits.SignIn(c, who, i, credentials.Client); err != nil {
 		return err
 	}
 	p.send(c, pathAuthorize, id)
@@ -184,11 +186,11 @@ func (p *Provider) decidingAt(c *gin.Context, path string) (*deciding, error) {
 	} else {
 		d.id, d.i, d.a, err = p.stepOf(c)
 	}
-	if d.i == nil || err != nil && !errors.Is(err, errAnswered) {
+	if d.i == nil || err != nil && !errors.Is(err, visit.ErrAnswered) {
 		return nil, err
 	}
 	var sessionErr error
-	if d.session, sessionErr = p.session(c); sessionErr != nil {
+	if d.session, sessionErr = p.visits.Session(c); sessionErr != nil {
 		return nil, sessionErr
 	}
 	if err == nil && (d.session == nil || d.a == nil) {
@@ -196,7 +198,7 @@ func (p *Provider) decidingAt(c *gin.Context, path string) (*deciding, error) {
 		return nil, nil
 	}
 	if d.values != nil {
-		if err := p.checkForm(c, path, d.values.Get("csrf"), d.session); err != nil {
+		if err := p.visits.CheckForm(c, path, d.values.Get("csrf"), d.session); err != nil {
 			return nil, err
 		}
 	}
@@ -207,7 +209,7 @@ func (p *Provider) decidingAt(c *gin.Context, path string) (*deciding, error) {
 func (p *Provider) serveConsent(c *gin.Context) error {
 	d, err := p.decidingAt(c, pathConsent)
 	switch {
-	case d != nil && errors.Is(err, errAnswered):
+	case d != nil && errors.Is(err, visit.ErrAnswered):
 		return p.repeat(c, d)
 	case d == nil || err != nil:
 		return err
@@ -226,7 +228,7 @@ func (p *Provider) showConsent(c *gin.Context, a *authorization, s *BrowserSessi
 	}
 	return p.options.Pages.Render(c, http.StatusOK, &pages.ConsentPage{
 		Visit: a.visit(), User: user, Scopes: a.Consented(), Details: a.Shown(),
-		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.formToken(c, pathConsent, s), Interaction: id},
+		Form: pages.Form{Action: p.path(pathConsent), CSRF: p.visits.FormToken(c, pathConsent, s), Interaction: id},
 	})
 }
 
@@ -251,22 +253,8 @@ func (d *deciding) own() {
 // keep stores what a step found out, and goes back to the dispatcher.
 func (p *Provider) keep(c *gin.Context, i *Interaction, id string) error {
 	if err := p.options.Storage.UpdateInteraction(c.Request.Context(), i); err != nil {
-		return goneOrOutage(err)
+		return visit.GoneOrOutage(err)
 	}
 	p.send(c, pathAuthorize, id)
 	return nil
-}
-
-// pageUser is how pages name who is signed in.
-func (p *Provider) pageUser(ctx context.Context, s *BrowserSession) (pages.User, error) {
-	u, err := p.options.Users.FindUser(ctx, s.Subject)
-	if err != nil {
-		return pages.User{}, wire.Outage(err)
-	}
-	return p.shownUser(u), nil
-}
-
-func (p *Provider) shownUser(u *identity.User) pages.User {
-	name, _ := u.Claims["name"].(string)
-	return pages.User{Name: name, Username: u.Username(p.options.Directory), Email: u.Email}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/account"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/logout"
@@ -58,7 +59,7 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (p *Provider) serveLogout(c *gin.Context) error {
 	case values.Has("csrf"):
 		return p.confirmLogout(c, f, s, values)
 	case f.client != nil && f.hint.subject == p.subjectFor(f.client, s.Subject):
-		frames, err := p.endSession(c, s)
+		frames, err := p.visits.SignOut(c, s)
 		if err != nil {
 			return err
 		}
@@ -139,7 +140,7 @@ func (p *Provider) askLogout(c *gin.Context, f *farewell, s *BrowserSession) err
 		return err
 	}
 	page := &pages.LogoutPage{Visit: f.visit(), User: user}
-	page.Form = pages.Form{Action: p.path(pathLogout), CSRF: p.formToken(c, pathLogout, s)}
+	page.Form = pages.Form{Action: p.path(pathLogout), CSRF: p.visits.FormToken(c, pathLogout, s)}
 	if f.client != nil {
 		page.Hidden = append(page.Hidden, pages.Field{Name: "client_id", Value: f.client.ID})
 	}
@@ -154,14 +155,14 @@ func (p *Provider) askLogout(c *gin.Context, f *farewell, s *BrowserSession) err
 
 // confirmLogout does what the person at the page decided.
 func (p *Provider) confirmLogout(c *gin.Context, f *farewell, s *BrowserSession, values url.Values) error {
-	if err := p.checkForm(c, pathLogout, values.Get("csrf"), s); err != nil {
+	if err := p.visits.CheckForm(c, pathLogout, values.Get("csrf"), s); err != nil {
 		return err
 	}
 	if values.Get("decision") != "logout" {
-		c.Redirect(http.StatusSeeOther, p.url(pathAccount))
+		c.Redirect(http.StatusSeeOther, p.url(account.Path))
 		return nil
 	}
-	frames, err := p.endSession(c, s)
+	frames, err := p.visits.SignOut(c, s)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (p *Provider) servePushed(c *gin.Context) error {
 		Hash: HashToken(uri), ClientID: client.ID, Query: a.Values.Encode(), ExpiresAt: p.options.Now().Add(p.options.Lifetimes.Pushed),
 	}
 	if client.Public() {
-		r.Source = p.source(c)
+		r.Source = p.visits.Source(c)
 	}
 	if err := p.options.Storage.AddPushed(ctx, r); err != nil {
 		return wire.Outage(err)

@@ -7,6 +7,7 @@ import (
 
 	"keyway/provider/pages"
 	"keyway/provider/redirect"
+	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
 
@@ -30,7 +31,7 @@ func (p *Provider) serveSelect(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		form := pages.Form{Action: p.path(pathSelect), CSRF: p.formToken(c, pathSelect, d.session), Interaction: d.id}
+		form := pages.Form{Action: p.path(pathSelect), CSRF: p.visits.FormToken(c, pathSelect, d.session), Interaction: d.id}
 		return p.options.Pages.Render(c, 200, &pages.SelectPage{Visit: d.a.visit(), Form: form, User: user})
 	}
 	d.own()
@@ -60,7 +61,7 @@ func (p *Provider) serveSignUp(c *gin.Context) error {
 	}
 	i.Chosen = chosenCreate
 	if err := p.options.Storage.UpdateInteraction(c.Request.Context(), i); err != nil {
-		return goneOrOutage(err)
+		return visit.GoneOrOutage(err)
 	}
 	c.Header("Referrer-Policy", "no-referrer")
 	seeOther(c, redirect.WithQuery(p.options.SignUpURL, query))
@@ -73,15 +74,15 @@ func (p *Provider) serveSignUp(c *gin.Context) error {
 func (p *Provider) repeat(c *gin.Context, d *deciding) error {
 	i, s := d.i, d.session
 	if s == nil || d.values.Get("decision") != decisionAllow || i.Decision != decisionAllow || i.Subject != s.Subject || i.Pushed != (Hash{}) {
-		return errAnswered
+		return visit.ErrAnswered
 	}
 	a, err := p.request(c.Request.Context(), i)
 	if a == nil || err != nil {
-		return errAnswered
+		return visit.ErrAnswered
 	}
 	next, err := p.missing(c.Request.Context(), a, s, nil)
 	if next != stepDone || err != nil {
-		return errAnswered
+		return visit.ErrAnswered
 	}
 	return p.authorize(c, a, s, nil)
 }

@@ -82,7 +82,7 @@ func (p *Provider) serveUpstream(c *gin.Context) error {
 	if i == nil || err != nil {
 		return err
 	}
-	if err := p.checkForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
+	if err := p.visits.CheckForm(c, pathLogin, values.Get("csrf"), nil); err != nil {
 		return err
 	}
 	chosen := p.options.Federation.Find(values.Get("connector"))
@@ -101,7 +101,7 @@ func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a
 		c.Set(wire.LogClient, a.client.ID)
 	}
 	d := federation.DepartureOf(asked, hint)
-	if i, err := p.interaction(c, id); err == nil && i.Purpose == purposeAgain {
+	if i, err := p.visits.Interaction(c, id); err == nil && i.Purpose == visit.Again {
 		d.Trip.Fresh, d.Prompt = true, request.PromptLogin
 	}
 	d.Trip.Connector, d.Trip.Browser, d.Trip.Interaction = to.ID, HashToken(p.visits.Browser(c)), id
@@ -135,7 +135,7 @@ func (p *Provider) serveCallback(c *gin.Context) error {
 	if err != nil {
 		return wire.BadRequest("The answer is not a well-formed query.")
 	}
-	s, err := p.session(c)
+	s, err := p.visits.Session(c)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (p *Provider) arrive(c *gin.Context, connector string, back *federation.Arr
 	if err != nil {
 		return p.strand(c, lost, err)
 	}
-	if err := p.signIn(c, federation.Vouched(connector, back.Person, user, p.options.Now()), i, clientID); err != nil {
+	if err := p.visits.SignIn(c, federation.Vouched(connector, back.Person, user, p.options.Now()), i, clientID); err != nil {
 		return err
 	}
 	p.send(c, pathAuthorize, id)
@@ -203,7 +203,7 @@ func (p *Provider) strand(c *gin.Context, s stranded, err error) error {
 	if !ok {
 		return wire.Outage(err)
 	}
-	e := p.event(c, "upstream_"+end.Code, s.subject)
+	e := p.visits.Event(c, "upstream_"+end.Code, s.subject)
 	e.Reason, e.Connector = end.Reason, s.connector
 	page := &pages.ErrorPage{Visit: s.a.visit(), Code: "login_upstream_" + end.Code, RequestID: c.GetString(wire.RequestID)}
 	if s.a != nil {

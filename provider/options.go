@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"keyway/provider/account"
 	"keyway/provider/binding"
 	"keyway/provider/exchange"
 	"keyway/provider/federation"
@@ -27,16 +28,6 @@ import (
 type Gate interface {
 	// Ask returns a [*identity.Failure] when the answer is no.
 	Ask(ctx context.Context, q identity.Question) error
-}
-
-// Passwords changes passwords; it is [*identity.Passwords].
-type Passwords interface {
-	// Changeable reports whether u has a password here. Errors are
-	// [*identity.Failure].
-	Changeable(ctx context.Context, u *identity.User) (bool, error)
-	// Change returns an [identity.PasswordProblem], [identity.ErrNoPassword], or a
-	// [*identity.Failure].
-	Change(ctx context.Context, n identity.NewPassword) error
 }
 
 // AccountFinder finds a legacy system's account by that system's own id.
@@ -71,10 +62,10 @@ type Options struct {
 	RequireDPoPNonce bool                  // refuse DPoP proofs without a nonce of ours
 	Certificates     *binding.Certificates // how clients show theirs; nil where they cannot
 	// Passwords lets people change theirs; nil where they cannot.
-	Passwords Passwords
+	Passwords account.Passwords
 	// AppPasswords lets people have passwords for one legacy system each; nil where
 	// they cannot.
-	AppPasswords AppPasswords
+	AppPasswords account.AppPasswords
 	// Registration lets clients register themselves; without storage, none can.
 	// What the provider knows itself need not be set in it.
 	Registration registration.Options

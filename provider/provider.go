@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/ory/fosite"
 
+	"keyway/provider/account"
 	"keyway/provider/binding"
 	"keyway/provider/cors"
 	"keyway/provider/exchange"
@@ -33,14 +34,15 @@ type Provider struct {
 	clientele
 	running
 
-	options   Options
-	base      string // the path of the issuer
-	keys      *keys.Ring
-	metadata  wire.Document
-	registrar *registration.Endpoint // nil: clients cannot register themselves
-	reads     recent.Memory
-	notices   *logout.Delivery // nil tells nobody
-	visits    visit.Visits
+	options     Options
+	base        string // the path of the issuer
+	keys        *keys.Ring
+	metadata    wire.Document
+	registrar   *registration.Endpoint // nil: clients cannot register themselves
+	reads       recent.Memory
+	notices     *logout.Delivery // nil tells nobody
+	visits      *visit.Visits
+	accountPage *account.Page
 }
 
 // granting is what makes and judges grants.
@@ -89,7 +91,12 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if p.tokens, err = newTokenStrategy(o, p.keys); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
-	p.visits = visit.Visits{Secure: strings.HasPrefix(o.Issuer, "https:"), Base: p.base, Key: p.tokens.forms}
+	if p.visits, err = p.newVisits(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.accountPage, err = p.newAccount(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
 	p.binder, err = binding.New(binding.Options{
 		Issuer: o.Issuer, Secret: o.Secret, Remember: p.options.Storage.RememberOnce, Now: o.Now,
 		RequireNonce: o.RequireDPoPNonce, Certificates: o.Certificates,
@@ -184,17 +191,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathSelect, p.page("select", p.serveSelect))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))
 	r.Any(base+pathLogout, p.page("logout", p.serveLogout))
-	r.Any(base+pathAccount, p.page("account", p.serveAccount))
-	r.Any(base+pathAccount+actionEndSession, p.page("account", p.accountAction(p.endOwnSession)))
-	r.Any(base+pathAccount+actionRevokeConsent, p.page("account", p.accountAction(p.revokeConsent)))
-	r.Any(base+pathAccount+actionSignOut, p.page("account", p.accountAction(p.signOut)))
-	r.Any(base+pathAccount+actionSignOutAll, p.page("account", p.accountAction(p.signOutEverywhere)))
-	r.Any(base+pathAccount+actionPassword, p.page("account", p.accountAction(p.changePassword)))
-	if p.options.AppPasswords != nil {
-		r.Any(base+pathAccount+actionAddApp, p.page("account", p.accountAction(p.addApp)))
-		r.Any(base+pathAccount+actionRemoveApp, p.page("account", p.accountAction(p.removeApp)))
-		r.Any(base+pathAccount+actionSignInAgain, p.page("account", p.accountAction(p.signInAgain)))
-	}
+	p.accountPage.Mount(r.Group(base), p.page)
 	if p.registrar != nil {
 		r.Any(base+pathRegister, p.handle("register", p.registrar.Register))
 		r.Any(base+pathRegister+"/:"+registration.Param, p.handle("registration", p.registrar.Manage))

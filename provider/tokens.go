@@ -17,6 +17,7 @@ import (
 	"keyway/provider/keys"
 	"keyway/provider/pairwise"
 	"keyway/provider/secret"
+	"keyway/provider/storage"
 )
 
 // The prefixes let secret scanners recognise what leaks.
@@ -28,9 +29,8 @@ const (
 // maxToken is the longest token that is looked up, in bytes.
 const maxToken = 8 << 10
 
-// HashToken is the key under which a token of any format is stored: the
-// SHA-256 of the whole string, so that no part of it is enough.
-func HashToken(token string) Hash { return sha256.Sum256([]byte(token)) }
+// HashToken is [storage.HashOf].
+func HashToken(token string) Hash { return storage.HashOf(token) }
 
 // tokenStrategy makes tokens. What fosite calls a signature is the hexadecimal
 // of [HashToken].

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"keyway/provider/client"
@@ -14,6 +15,10 @@ import (
 // Hash is the SHA-256 of a whole token, code or request URI. Storage never
 // sees the value itself.
 type Hash [32]byte
+
+// HashOf is the key under which a token of any format is stored: of the whole
+// string, so that no part of it is enough.
+func HashOf(value string) Hash { return sha256.Sum256([]byte(value)) }
 
 // TokenKind tells access from refresh tokens.
 type TokenKind string

@@ -1,5 +1,3 @@
-// Package visit tells browsers apart: their cookies, and what the forms of our
-// pages carry against being posted from elsewhere.
 package visit
 
 import (
@@ -13,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/secret"
+	"keyway/provider/storage"
 	"keyway/provider/wire"
 )
 
@@ -26,13 +25,6 @@ const (
 // maxCookie is the longest value that is read, in bytes.
 const maxCookie = 128
 
-// Visits reads and writes what a browser keeps of us.
-type Visits struct {
-	Secure bool   // there is https
-	Base   string // the path of the issuer: cookies know no paths that are worth anything, so their names tell two issuers of a host apart
-	Key    []byte // of the forms
-}
-
 // name adds the prefix by which browsers refuse a cookie that another host or a
 // plain connection planted. Without https they would drop it.
 func (v *Visits) name(name string) string {
@@ -41,8 +33,8 @@ func (v *Visits) name(name string) string {
 			return r
 		}
 		return '-'
-	}, v.Base)
-	if v.Secure {
+	}, v.base)
+	if v.secure {
 		return "__Host-" + name
 	}
 	return name
@@ -51,7 +43,7 @@ func (v *Visits) name(name string) string {
 // SetCookie sets a cookie for as long as the browser runs; "" deletes it.
 func (v *Visits) SetCookie(c *gin.Context, name, value string) {
 	cookie := &http.Cookie{ //nolint:gosec // Secure wherever there is https
-		Name: v.name(name), Value: value, Path: "/", HttpOnly: true, Secure: v.Secure, SameSite: http.SameSiteLaxMode,
+		Name: v.name(name), Value: value, Path: "/", HttpOnly: true, Secure: v.secure, SameSite: http.SameSiteLaxMode,
 	}
 	if value == "" {
 		cookie.MaxAge = -1
@@ -86,17 +78,19 @@ func (v *Visits) Browser(c *gin.Context) string {
 // FormToken is what the forms of a page carry against being posted from
 // elsewhere. It is bound to the browser, the page, and the session, nil where
 // nobody is signed in.
-func (v *Visits) FormToken(c *gin.Context, page string, session []byte) string {
-	mac := hmac.New(sha256.New, v.Key)
+func (v *Visits) FormToken(c *gin.Context, page string, s *storage.BrowserSession) string {
+	mac := hmac.New(sha256.New, v.options.Key)
 	mac.Write([]byte(page + "\x00" + v.Browser(c) + "\x00"))
-	mac.Write(session)
+	if s != nil {
+		mac.Write(s.Hash[:])
+	}
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // CheckForm refuses a form that was not made for this browser, this page and
 // this session: an error of 403.
-func (v *Visits) CheckForm(c *gin.Context, page, token string, session []byte) error {
-	if !hmac.Equal([]byte(token), []byte(v.FormToken(c, page, session))) {
+func (v *Visits) CheckForm(c *gin.Context, page, token string, s *storage.BrowserSession) error {
+	if !hmac.Equal([]byte(token), []byte(v.FormToken(c, page, s))) {
 		return &wire.Error{Status: http.StatusForbidden, Code: "csrf", Cause: errors.New("the form was not made for this browser")}
 	}
 	return nil
