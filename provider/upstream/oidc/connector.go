@@ -2,11 +2,9 @@ package oidc
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -17,11 +15,11 @@ import (
 
 	"keyway/provider/keyset"
 	"keyway/provider/upstream"
+	"keyway/provider/upstream/codeflow"
 )
 
 const (
 	maxDocument  = 256 << 10 // bytes
-	maxAnswer    = 8 << 10   // bytes of one parameter that the browser brings
 	tenantMarker = "{tenantid}"
 )
 
@@ -170,7 +168,7 @@ func (c *Connector) Exchange(ctx context.Context, a *upstream.Attempt, answer ur
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkAnswer(m, a, answer); err != nil {
+	if err := codeflow.Check(a, answer, codeflow.Issuer{Name: m.issuer, Named: m.names}); err != nil {
 		return nil, err
 	}
 	params := []oauth2.AuthCodeOption{oauth2.VerifierOption(a.Verifier)}
@@ -181,65 +179,9 @@ func (c *Connector) Exchange(ctx context.Context, a *upstream.Attempt, answer ur
 	ctx = coreosoidc.ClientContext(ctx, c.options.HTTP)
 	tokens, err := c.config(m).Exchange(ctx, answer.Get("code"), append(params, proof...)...)
 	if err != nil {
-		return nil, tokenError(err)
+		return nil, codeflow.TokenError(err)
 	}
 	return c.person(ctx, m, tokens, a)
-}
-
-// checkAnswer judges what the browser brought before anybody is asked about it.
-func (c *Connector) checkAnswer(m *metadata, a *upstream.Attempt, answer url.Values) error {
-	for name, values := range answer {
-		if len(values) != 1 || len(values[0]) > maxAnswer || len(name) > maxAnswer {
-			return upstream.Fail(upstream.Untrusted, "a parameter stands twice or is too long")
-		}
-	}
-	if subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(a.State)) != 1 {
-		return upstream.Fail(upstream.Untrusted, "state is not that of the attempt")
-	}
-	if iss := answer.Get("iss"); iss != "" && iss != m.issuer || iss == "" && m.names {
-		return upstream.Fail(upstream.Untrusted, "the answer is not of this issuer (RFC 9207)")
-	}
-	switch code := answer.Get("error"); {
-	case code == "" && answer.Get("code") == "":
-		return upstream.Fail(upstream.Untrusted, "the answer has no code")
-	case code == "temporarily_unavailable", code == "server_error":
-		return upstream.Fail(upstream.Unavailable, "the upstream answered "+code)
-	case code != "":
-		return upstream.Fail(upstream.Refused, "the upstream answered "+known(code))
-	}
-	return nil
-}
-
-// known keeps what a log may hold of an upstream's error code.
-func known(code string) string {
-	switch code {
-	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required",
-		"invalid_request", "invalid_scope", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_response_type":
-		return code
-	}
-	return "an unknown error"
-}
-
-// tokenError tells an upstream that refuses from one that is away.
-func tokenError(err error) error {
-	var said *oauth2.RetrieveError
-	if errors.As(err, &said) && said.Response != nil && said.Response.StatusCode < http.StatusInternalServerError {
-		return upstream.Fail(upstream.Refused, fmt.Sprintf("token endpoint: status %d, %s", said.Response.StatusCode, known(said.ErrorCode)))
-	}
-	if said != nil {
-		return upstream.Fail(upstream.Unavailable, "token endpoint: no sensible answer") // its body stays out of the log
-	}
-	return &upstream.Error{Kind: upstream.Unavailable, Err: errors.New("token endpoint: " + plainCause(err))}
-}
-
-// plainCause keeps the outermost own text of a call that failed; a URL in it
-// could carry what was sent.
-func plainCause(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err.Error()
-	}
-	return "the answer could not be read"
 }
 
 func readAll(r io.Reader) ([]byte, error) {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"keyway/provider/upstream"
+	"keyway/provider/upstream/codeflow"
 )
 
 // Refresh asks the upstream whether the person is still who they were. The
@@ -25,7 +26,7 @@ func (c *Connector) Refresh(ctx context.Context, was *upstream.Person) (*upstrea
 	}
 	tokens, err := c.exchangeRefresh(coreosoidc.ClientContext(ctx, c.options.HTTP), m, was.RefreshToken)
 	if err != nil {
-		return nil, tokenError(err)
+		return nil, codeflow.TokenError(err)
 	}
 	now := &upstream.Person{Issuer: was.Issuer, Subject: was.Subject, IDToken: was.IDToken, RefreshToken: tokens.RefreshToken}
 	if raw, _ := tokens.Extra("id_token").(string); raw != "" {

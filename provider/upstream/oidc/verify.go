@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -18,6 +17,7 @@ import (
 
 	"keyway/provider/keyset"
 	"keyway/provider/upstream"
+	"keyway/provider/upstream/codeflow"
 )
 
 const (
@@ -112,7 +112,7 @@ func (c *Connector) judge(m *metadata, id *coreosoidc.IDToken, accessToken strin
 	if err := errors.Join(id.Claims(&payload), id.Claims(&s)); err != nil {
 		return untrusted(err)
 	}
-	claims, err := parseClaims(payload)
+	claims, err := codeflow.Claims(payload)
 	if err != nil {
 		return untrusted(err)
 	}
@@ -146,36 +146,6 @@ func (c *Connector) ofTenant(template, issuer, tenant string) bool {
 	return slices.Contains(c.options.Tenants, tenant) && issuer == strings.Replace(template, tenantMarker, tenant, 1)
 }
 
-// parseClaims reads an object, and refuses one with a member that stands twice:
-// two readers could see two people.
-func parseClaims(payload []byte) (map[string]any, error) {
-	claims := map[string]any{}
-	d := json.NewDecoder(bytes.NewReader(payload))
-	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("claims are not an object")
-	}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, errors.New("claims are not an object")
-		}
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return nil, errors.New("claims are not JSON")
-		}
-		if _, twice := claims[name]; twice {
-			return nil, errors.New("a claim stands twice")
-		}
-		claims[name] = v
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, errors.New("claims are not JSON")
-	}
-	return claims, nil
-}
-
 // askUserinfo adds the claims of the userinfo endpoint. What the ID token says
 // is signed and stays.
 func (c *Connector) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2.Token, p *upstream.Person) error {
@@ -193,7 +163,7 @@ func (c *Connector) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2
 	if err := answer.Claims(&payload); err != nil {
 		return untrusted(err)
 	}
-	more, err := parseClaims(payload)
+	more, err := codeflow.Claims(payload)
 	if err != nil {
 		return untrusted(err)
 	}

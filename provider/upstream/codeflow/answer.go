@@ -1,0 +1,83 @@
+package codeflow
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/oauth2"
+
+	"keyway/provider/upstream"
+)
+
+const maxAnswer = 8 << 10 // bytes of one parameter that the browser brings
+
+// Issuer is how an upstream's answers name it.
+type Issuer struct {
+	Name  string // what iss has to be where it is there
+	Named bool   // it has to be there (RFC 9207, section 3)
+}
+
+// Check judges what the browser brought before anybody is asked about it.
+func Check(a *upstream.Attempt, answer url.Values, from Issuer) error {
+	for name, values := range answer {
+		if len(values) != 1 || len(values[0]) > maxAnswer || len(name) > maxAnswer {
+			return upstream.Fail(upstream.Untrusted, "a parameter stands twice or is too long")
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(a.State)) != 1 {
+		return upstream.Fail(upstream.Untrusted, "state is not that of the attempt")
+	}
+	if iss := answer.Get("iss"); iss != "" && iss != from.Name || iss == "" && from.Named {
+		return upstream.Fail(upstream.Untrusted, "the answer is not of this issuer (RFC 9207)")
+	}
+	switch code := answer.Get("error"); {
+	case code == "" && answer.Get("code") == "":
+		return upstream.Fail(upstream.Untrusted, "the answer has no code")
+	case code == "temporarily_unavailable", code == "server_error":
+		return upstream.Fail(upstream.Unavailable, "the upstream answered "+code)
+	case code != "":
+		return upstream.Fail(upstream.Refused, "the upstream answered "+known(code))
+	}
+	return nil
+}
+
+// known keeps what a log may hold of an upstream's error code. The last three are
+// what GitHub says instead of the standard's.
+func known(code string) string {
+	switch code {
+	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required",
+		"invalid_request", "invalid_scope", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_response_type",
+		"bad_verification_code", "incorrect_client_credentials", "redirect_uri_mismatch":
+		return code
+	}
+	return "an unknown error"
+}
+
+// TokenError tells a token endpoint that refuses from one that is away.
+func TokenError(err error) error {
+	var said *oauth2.RetrieveError
+	if errors.As(err, &said) && said.Response != nil && refuses(said.Response.StatusCode) {
+		return upstream.Fail(upstream.Refused, fmt.Sprintf("token endpoint: status %d, %s", said.Response.StatusCode, known(said.ErrorCode)))
+	}
+	if said != nil {
+		return upstream.Fail(upstream.Unavailable, "token endpoint: no sensible answer") // its body stays out of the log
+	}
+	return &upstream.Error{Kind: upstream.Unavailable, Err: errors.New("token endpoint: " + Cause(err))}
+}
+
+func refuses(status int) bool {
+	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
+}
+
+// Cause keeps the outermost own text of a call that failed; a URL in it could
+// carry what was sent.
+func Cause(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return "the answer could not be read"
+}

@@ -1,4 +1,0 @@
-package oidc
-
-// ParseClaims is what the fuzz test calls.
-var ParseClaims = parseClaims
