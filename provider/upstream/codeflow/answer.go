@@ -44,32 +44,40 @@ func Check(a *upstream.Attempt, answer url.Values, from Issuer) error {
 	return nil
 }
 
-// known keeps what a log may hold of an upstream's error code. The last three are
+// known keeps what a log may hold of an upstream's error code. The last four are
 // what GitHub says instead of the standard's.
 func known(code string) string {
 	switch code {
 	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required",
 		"invalid_request", "invalid_scope", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_response_type",
-		"bad_verification_code", "incorrect_client_credentials", "redirect_uri_mismatch":
+		"unsupported_grant_type", "bad_verification_code", "bad_refresh_token", "incorrect_client_credentials", "redirect_uri_mismatch":
 		return code
 	}
-	return "an unknown error"
+	return "no known error"
 }
 
-// TokenError tells a token endpoint that refuses from one that is away.
+// TokenError tells a token endpoint that refuses somebody from one that is away,
+// or that holds something against us: that says nothing about the person.
 func TokenError(err error) error {
 	var said *oauth2.RetrieveError
-	if errors.As(err, &said) && said.Response != nil && refuses(said.Response.StatusCode) {
-		return upstream.Fail(upstream.Refused, fmt.Sprintf("token endpoint: status %d, %s", said.Response.StatusCode, known(said.ErrorCode)))
+	if !errors.As(err, &said) || said.Response == nil {
+		return &upstream.Error{Kind: upstream.Unavailable, Err: errors.New("token endpoint: " + Cause(err))}
 	}
-	if said != nil {
-		return upstream.Fail(upstream.Unavailable, "token endpoint: no sensible answer") // its body stays out of the log
+	kind, status := upstream.Refused, said.Response.StatusCode
+	if said.ErrorCode == "" || ours(said.ErrorCode) || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
+		kind = upstream.Unavailable
 	}
-	return &upstream.Error{Kind: upstream.Unavailable, Err: errors.New("token endpoint: " + Cause(err))}
+	return upstream.Fail(kind, fmt.Sprintf("token endpoint: status %d, %s", status, known(said.ErrorCode))) // its body stays out of the log
 }
 
-func refuses(status int) bool {
-	return status < http.StatusInternalServerError && status != http.StatusTooManyRequests
+// ours are the errors of a client that is not set up as the upstream has it.
+func ours(code string) bool {
+	switch code {
+	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_request", "invalid_scope",
+		"incorrect_client_credentials", "redirect_uri_mismatch":
+		return true
+	}
+	return false
 }
 
 // Cause keeps the outermost own text of a call that failed; a URL in it could
