@@ -63,18 +63,19 @@ func TokenError(err error) error {
 	if !errors.As(err, &said) || said.Response == nil {
 		return &upstream.Error{Kind: upstream.Unavailable, Err: errors.New("token endpoint: " + Cause(err))}
 	}
-	kind, status := upstream.Refused, said.Response.StatusCode
-	if said.ErrorCode == "" || ours(said.ErrorCode) || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests {
-		kind = upstream.Unavailable
+	kind, status := upstream.Unavailable, said.Response.StatusCode
+	if ofPerson(said.ErrorCode) && status < http.StatusInternalServerError && status != http.StatusTooManyRequests {
+		kind = upstream.Refused
 	}
 	return upstream.Fail(kind, fmt.Sprintf("token endpoint: status %d, %s", status, known(said.ErrorCode))) // its body stays out of the log
 }
 
-// ours are the errors of a client that is not set up as the upstream has it.
-func ours(code string) bool {
+// ofPerson reports an error that is about whom the code or the refresh token was
+// for, and not about us.
+func ofPerson(code string) bool {
 	switch code {
-	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_request", "invalid_scope",
-		"incorrect_client_credentials", "redirect_uri_mismatch":
+	case "invalid_grant", "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required",
+		"bad_verification_code", "bad_refresh_token":
 		return true
 	}
 	return false

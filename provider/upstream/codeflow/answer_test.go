@@ -22,11 +22,12 @@ func TestWhatATokenEndpointSaysOfThePersonAndWhatOfUs(t *testing.T) {
 		kind upstream.Kind
 	}{
 		"a grant that has ended is about the person":       {said(400, "invalid_grant"), upstream.Refused},
-		"so is a word of the upstream's own":               {said(400, "user_left"), upstream.Refused},
+		"so is having to sign in there again":              {said(400, "interaction_required"), upstream.Refused},
 		"and what comes with status 200 (GitHub)":          {said(200, "bad_refresh_token"), upstream.Refused},
 		"our secret being wrong is not":                    {said(401, "invalid_client"), upstream.Unavailable},
 		"nor is a client that may not do so":               {said(400, "unauthorized_client"), upstream.Unavailable},
 		"nor is a proxy's page":                            {said(403, ""), upstream.Unavailable},
+		"nor is a word that nobody knows":                  {said(400, "user_left"), upstream.Unavailable},
 		"nor is being asked to wait":                       {said(429, "invalid_grant"), upstream.Unavailable},
 		"nor is an outage":                                 {said(503, "invalid_grant"), upstream.Unavailable},
 		"nor is a call that failed, whose URL is not told": {&url.Error{Op: "Post", URL: "https://secret", Err: errors.New("reset")}, upstream.Unavailable},

@@ -81,16 +81,18 @@ func (c *Connector) Follow(ctx context.Context, k *upstream.Known) (*upstream.Pe
 	if err != nil {
 		return nil, err
 	}
+	next := tokens.RefreshToken
+	if next == "" {
+		next = k.RefreshToken // it was not rotated (RFC 6749, section 6)
+	}
 	p, err := c.person(ctx, tokens)
+	if err == nil && (p.Issuer != k.Issuer || p.Subject != k.Subject) {
+		err = upstream.Fail(upstream.Untrusted, "the upstream speaks of somebody else now")
+	}
 	if err != nil {
-		return nil, err
+		return &upstream.Person{RefreshToken: next}, err // the one that was used may be worth nothing now
 	}
-	if p.Issuer != k.Issuer || p.Subject != k.Subject {
-		return nil, upstream.Fail(upstream.Untrusted, "the upstream speaks of somebody else now")
-	}
-	if p.RefreshToken == "" {
-		p.RefreshToken = k.RefreshToken // it was not rotated (RFC 6749, section 6)
-	}
+	p.RefreshToken = next
 	return p, nil
 }
 

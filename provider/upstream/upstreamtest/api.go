@@ -64,7 +64,7 @@ func (s *API) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to.RawQuery = url.Values{"code": {s.Code(q.Get("code_challenge"))}, "state": {q.Get("state")}}.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound)
+	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // of a test
 }
 
 // Code is one that somebody has got who began with the challenge.
