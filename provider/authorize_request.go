@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -151,47 +150,15 @@ func (p *Provider) judgeHint(a *authorization) error {
 	if hint == "" {
 		return nil
 	}
-	said, err := p.readHint(hint)
+	said, err := p.keys.Hint(p.options.Issuer, hint)
 	switch {
 	case err != nil:
 		return &request.Error{Code: "invalid_request", Cause: err}
-	case a.Subject != "" && a.Subject != said.subject:
+	case a.Subject != "" && a.Subject != said.Subject:
 		return reply("invalid_request", "the subject that is asked for contradicts itself")
 	}
-	a.Subject = said.subject
+	a.Subject = said.Subject
 	return nil
-}
-
-// hintClaims are what an id_token_hint says.
-type hintClaims struct {
-	subject, client, sid string
-}
-
-// readHint reads an ID token that we issued, however long ago, with any key
-// that is still published.
-func (p *Provider) readHint(hint string) (hintClaims, error) {
-	t, err := p.keys.Verify(hint)
-	if err != nil {
-		return hintClaims{}, fmt.Errorf("id_token_hint is not a token of ours: %w", err)
-	}
-	var said struct {
-		Issuer   string          `json:"iss"`
-		Subject  string          `json:"sub"`
-		SID      string          `json:"sid"`
-		Audience json.RawMessage `json:"aud"`
-	}
-	if err := json.Unmarshal(t.Payload, &said); err != nil || t.Type != "" && t.Type != "JWT" || said.Issuer != p.options.Issuer {
-		return hintClaims{}, errors.New("id_token_hint is not an ID token of ours")
-	}
-	h := hintClaims{subject: said.Subject, sid: said.SID}
-	var several []string
-	if json.Unmarshal(said.Audience, &h.client) != nil && json.Unmarshal(said.Audience, &several) == nil && len(several) == 1 {
-		h.client = several[0]
-	}
-	if h.subject == "" || h.client == "" {
-		return hintClaims{}, errors.New("id_token_hint has no subject or no client")
-	}
-	return h, nil
 }
 
 // visit is what the pages say of the request.

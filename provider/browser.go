@@ -9,7 +9,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/account"
+	"keyway/provider/client"
+	"keyway/provider/farewell"
 	"keyway/provider/identity"
+	"keyway/provider/keys"
 	"keyway/provider/logout"
 	"keyway/provider/pages"
 	"keyway/provider/visit"
@@ -35,13 +38,28 @@ func (p *Provider) frame(ctx context.Context, id, sid string) string {
 	return logout.FrameURI(client.FrontchannelLogoutURI, p.options.Issuer, p.subjectFor(client, sid))
 }
 
+func (p *Provider) newFarewell() (*farewell.Endpoint, error) {
+	o := &p.options
+	return farewell.New(farewell.Options{
+		Issuer: o.Issuer, Base: p.base, AccountURL: p.url(account.Path), Visits: p.visits, Pages: o.Pages, Person: p.pageUser,
+		Hint: func(token string) (keys.Hint, error) { return p.keys.Hint(o.Issuer, token) },
+		Client: func(ctx context.Context, id string) (*client.Client, error) {
+			c, err := p.liveClient(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			return c.Client, nil
+		},
+		Subject: func(c *client.Client, subject string) string { return p.tokens.subjects.Of(c.Sector(), subject) },
+	})
+}
+
 func (p *Provider) newAccount() (*account.Page, error) {
 	o := &p.options
 	return account.New(account.Options{
 		Issuer: o.Issuer, Directory: o.Directory, Visits: p.visits, Storage: o.Storage, Users: o.Users, Pages: o.Pages, Now: o.Now,
-		LoginURL: p.url(pathLogin), LogoutURL: p.url(pathLogout), ClientName: p.clientName, Forget: p.reads.Forget,
-		Leave:     func(c *gin.Context, frames []string) error { return p.leave(c, &farewell{}, frames) },
-		Passwords: o.Passwords, Apps: o.AppPasswords,
+		LoginURL: p.url(pathLogin), LogoutURL: p.url(farewell.Path), ClientName: p.clientName, Forget: p.reads.Forget,
+		Leave: p.farewell.Leave, Passwords: o.Passwords, Apps: o.AppPasswords,
 	})
 }
 

@@ -26,5 +26,5 @@
 // that. Errors for callers in process are [*identity.Failure]; on the wire they
 // are written in package wire alone. What is one protocol concern and needs no
 // fosite is a package of its own below this one: client, keys, storage, wire, pages,
-// visit, account, claims, redirect, assertion, secret.
+// visit, account, farewell, claims, redirect, assertion, secret.
 package provider

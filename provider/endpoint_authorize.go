@@ -28,7 +28,6 @@ const (
 	pathConsent   = "/consent"
 	pathSelect    = "/select-account"
 	pathSignUp    = "/sign-up"
-	pathLogout    = "/oauth2/logout"
 )
 
 // step is where something that is still missing is asked for.
@@ -361,7 +360,7 @@ func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) e
 	wire.NoStore(c)
 	c.Header("Referrer-Policy", "no-referrer")
 	if a.Mode.Way != response.FormPost {
-		seeOther(c, a.Mode.Way.Location(a.ReturnTo, values))
+		wire.SeeOther(c, a.Mode.Way.Location(a.ReturnTo, values))
 		return nil
 	}
 	page := &pages.FormPostPage{Visit: a.visit(), Action: a.ReturnTo}
@@ -370,12 +369,4 @@ func (p *Provider) answer(c *gin.Context, a *authorization, values url.Values) e
 	}
 	slices.SortFunc(page.Fields, func(x, y pages.Field) int { return strings.Compare(x.Name, y.Name) })
 	return p.options.Pages.Render(c, http.StatusOK, page)
-}
-
-// seeOther sends the browser to a URI as it is registered; the framework would
-// write it anew.
-func seeOther(c *gin.Context, uri string) {
-	c.Header("Location", uri)
-	c.Status(http.StatusSeeOther)
-	c.Writer.WriteHeaderNow()
 }

@@ -9,6 +9,7 @@ import (
 	"keyway/provider/assertion"
 	"keyway/provider/claims"
 	"keyway/provider/dpop"
+	"keyway/provider/farewell"
 	"keyway/provider/keys"
 	"keyway/provider/metadata"
 	"keyway/provider/pairwise"
@@ -32,7 +33,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	}
 	document, err := metadata.New(&metadata.Document{
 		Registration: register,
-		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(pathLogout), Pushed: p.url(pathPushed), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url(pathToken), Userinfo: p.url(pathUserinfo),
+		Issuer:       p.options.Issuer, Authorization: p.url(pathAuthorize), EndSession: p.url(farewell.Path), Pushed: p.url(pathPushed), DeviceAuthorization: p.url(pathDeviceRequest), Token: p.url(pathToken), Userinfo: p.url(pathUserinfo),
 		JWKS: p.url(pathKeys), Introspection: p.url(pathIntrospect), Revocation: p.url(pathRevoke),
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),

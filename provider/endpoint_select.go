@@ -52,7 +52,7 @@ func (p *Provider) serveSignUp(c *gin.Context) error {
 	}
 	back := p.url(pathAuthorize) + "?interaction=" + url.QueryEscape(id)
 	if p.options.SignUpURL == "" {
-		seeOther(c, back)
+		wire.SeeOther(c, back)
 		return nil
 	}
 	query := url.Values{"return_to": {back}}
@@ -64,7 +64,7 @@ func (p *Provider) serveSignUp(c *gin.Context) error {
 		return visit.GoneOrOutage(err)
 	}
 	c.Header("Referrer-Policy", "no-referrer")
-	seeOther(c, redirect.WithQuery(p.options.SignUpURL, query))
+	wire.SeeOther(c, redirect.WithQuery(p.options.SignUpURL, query))
 	return nil
 }
 

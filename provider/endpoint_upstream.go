@@ -110,7 +110,7 @@ func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a
 		return p.strand(c, stranded{connector: to.ID, interaction: id, a: a}, err)
 	}
 	c.Header("Referrer-Policy", "no-referrer")
-	seeOther(c, where)
+	wire.SeeOther(c, where)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"keyway/provider/binding"
 	"keyway/provider/cors"
 	"keyway/provider/exchange"
+	"keyway/provider/farewell"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
@@ -43,6 +44,7 @@ type Provider struct {
 	notices     *logout.Delivery // nil tells nobody
 	visits      *visit.Visits
 	accountPage *account.Page
+	farewell    *farewell.Endpoint
 }
 
 // granting is what makes and judges grants.
@@ -92,6 +94,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.visits, err = p.newVisits(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.farewell, err = p.newFarewell(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.accountPage, err = p.newAccount(); err != nil {
@@ -190,7 +195,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathSignUp, p.page("sign-up", p.serveSignUp))
 	r.Any(base+pathSelect, p.page("select", p.serveSelect))
 	r.Any(base+pathConsent, p.page("consent", p.serveConsent))
-	r.Any(base+pathLogout, p.page("logout", p.serveLogout))
+	r.Any(base+farewell.Path, p.page("logout", p.farewell.Serve))
 	p.accountPage.Mount(r.Group(base), p.page)
 	if p.registrar != nil {
 		r.Any(base+pathRegister, p.handle("register", p.registrar.Register))

@@ -120,3 +120,11 @@ func NoStore(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("Pragma", "no-cache")
 }
+
+// SeeOther sends the browser to a URI as it is registered; the framework would
+// write it anew.
+func SeeOther(c *gin.Context, uri string) {
+	c.Header("Location", uri)
+	c.Status(http.StatusSeeOther)
+	c.Writer.WriteHeaderNow()
+}
