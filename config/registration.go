@@ -11,7 +11,7 @@ type Registration struct {
 	ApplicationTypes []string `yaml:"application_types" default:"web native" enum:"web native" doc:"What it may be: a web app, which returns to https, or a native one, which may return to loopback and to a scheme of its own."`
 	RedirectHosts    []string `yaml:"redirect_hosts" doc:"Hosts that https redirect URIs may have, such as app.example.com or *.preview.example.com; empty: any."`
 	MaxClients       int      `yaml:"max_clients" default:"1000" min:"1" max:"1000000" doc:"How many such clients there may be."`
-	PerSource        int      `yaml:"per_source" default:"20" min:"1" max:"100000" doc:"How many one address may register in an hour where mode is open; each replica counts on its own."`
+	PerSource        int      `yaml:"per_source" default:"20" min:"1" max:"100000" doc:"How many one address may register in an hour where mode is open, and a tenth of the changes that registered clients may make from there; each replica counts on its own."`
 }
 
 var redirectHost = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)

@@ -325,6 +325,13 @@ func TestManagingARegistration(t *testing.T) {
 			wantError(t, w.own(http.MethodPut, a, without(a.body, "client_secret", nil, "redirect_uris", []string{"https://x.example/#f"})), 400, "invalid_redirect_uri")
 			require.Equal(t, http.StatusMethodNotAllowed, w.own(http.MethodPost, a, "{}").status)
 		})
+		t.Run("it cannot come to know people by another subject", func(t *testing.T) {
+			b := w.registered(t, `{"redirect_uris": ["https://a.example.com/cb"], "subject_type": "pairwise"}`)
+			for _, kind := range []any{"public", nil} {
+				wantError(t, w.own(http.MethodPut, b, without(b.body, "subject_type", kind)), 400, "invalid_client_metadata")
+			}
+			require.Equal(t, "pairwise", w.own(http.MethodPut, b, without(b.body)).str("subject_type"))
+		})
 		t.Run("who has not its token learns nothing", func(t *testing.T) {
 			other := w.registered(t, preview)
 			var told []string
@@ -380,6 +387,18 @@ func TestDynamicOPSectorIdentifierURIIsChecked(t *testing.T) {
 	wantError(t, w.own(http.MethodPut, a, without(a.body)), 400, "invalid_client_metadata")
 	site.Close()
 	wantError(t, w.json(http.MethodPost, registerPath, token, body("https://a.example.com/cb")), 400, "invalid_client_metadata")
+}
+
+func TestAClientMayChangeItselfOnlySoOften(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), registering(func(o *registration.Options) { o.PerSource = 1 }))
+	a := w.registered(t, preview)
+	for range 10 {
+		require.Equal(t, http.StatusOK, w.own(http.MethodPut, a, without(a.body)).status)
+	}
+	wantError(t, w.own(http.MethodPut, a, without(a.body)), 429, "temporarily_unavailable")
+	require.Equal(t, http.StatusOK, w.own(http.MethodGet, a, "").status)
+	w.clock.add(time.Hour)
+	require.Equal(t, http.StatusOK, w.own(http.MethodPut, a, without(a.body)).status)
 }
 
 func TestRegistrationIsOffByDefault(t *testing.T) {

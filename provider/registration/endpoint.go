@@ -22,7 +22,7 @@ import (
 // and Now have no default.
 type Options struct {
 	Open      bool // nobody needs an invitation
-	PerSource int  // clients that one address may register in an hour without one; default 20
+	PerSource int  // clients that one address may register in an hour without one, and a tenth of the changes that it may make; default 20
 	Policy    Policy
 	Storage   Storage
 	URL       string                                     // of the endpoint
@@ -38,6 +38,7 @@ type Options struct {
 type Endpoint struct {
 	options Options
 	sources *limiter
+	changes *limiter
 }
 
 // New returns an Endpoint.
@@ -52,7 +53,7 @@ func New(o Options) (*Endpoint, error) {
 	if o.Outbound != nil {
 		o.Policy.Callable = o.Outbound.Check
 	}
-	return &Endpoint{options: o, sources: newLimiter(o.PerSource)}, nil
+	return &Endpoint{options: o, sources: newLimiter(o.PerSource), changes: newLimiter(10 * o.PerSource)}, nil
 }
 
 // answer is the client information response (RFC 7591, section 3.2.1; RFC 7592,

@@ -83,6 +83,6 @@ func sourceOf(addr netip.Addr) netip.Prefix {
 func tooMany(g *gin.Context, wait time.Duration) error {
 	g.Header("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 	return &wire.Error{
-		Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Description: "Too many clients were registered from here; try again later.",
+		Status: http.StatusTooManyRequests, Code: "temporarily_unavailable", Description: "Too many clients were registered or changed from here; try again later.",
 	}
 }

@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"keyway/provider/client"
 	"keyway/provider/identity"
+	"keyway/provider/pairwise"
 	"keyway/provider/wire"
 )
 
@@ -95,6 +97,9 @@ func (e *Endpoint) update(g *gin.Context, c *client.Client, token string) error 
 	if err := e.options.Policy.Judge(&r.Metadata, c.Ceiling); err != nil {
 		return told(err)
 	}
+	if wait, ok := e.changes.allow(e.options.PeerAddr(g.Request), e.options.Now()); !ok {
+		return tooMany(g, wait)
+	}
 	ctx := g.Request.Context()
 	if err := e.checkSector(ctx, &r.Metadata); err != nil {
 		return err
@@ -107,6 +112,9 @@ func (e *Endpoint) update(g *gin.Context, c *client.Client, token string) error 
 		}
 		if r.ClientSecret != "" && !slices.ContainsFunc(now.SecretHashes, func(h string) bool { return equal(h, r.ClientSecret) }) {
 			return told(refuse("client_secret", "must be the client's, or be left out"))
+		}
+		if r.SubjectType != subjectType(now) { // it would learn who everybody is that it knows by another subject
+			return told(refuse("subject_type", "cannot be changed"))
 		}
 		if made := reissue(now, r.AuthMethod); made != "" || len(now.SecretHashes) == 0 {
 			shown = made
@@ -128,6 +136,8 @@ func (e *Endpoint) update(g *gin.Context, c *client.Client, token string) error 
 	e.answer(g, http.StatusOK, stored, shown, token)
 	return nil
 }
+
+func subjectType(c *client.Client) string { return cmp.Or(c.SubjectType, pairwise.Public) }
 
 // read parses the body of a request.
 func read(g *gin.Context) (*Request, error) {
