@@ -21,7 +21,8 @@ const testSecret = "Zk3vB1pXq8Lr5TnWc0yHs7JdMa2Ue9Gf4RiOxQbVtN6K"
 func testEnv(name string) (string, bool) {
 	value, ok := map[string]string{
 		"SECRET": testSecret, "SHORT": "0123456789abcdef", "EMPTY": "", "GUESSABLE": strings.Repeat("keyway", 6),
-		"DATABASE": "postgres://keyway:hunter2@db.example/keyway",
+		"DATABASE":     "postgres://keyway:hunter2@db.example/keyway",
+		"OLD_DATABASE": "mysql://keyway:hunter2@old.example/faveo?sslmode=verify-full",
 	}[name]
 	return value, ok
 }

@@ -13,7 +13,7 @@ import (
 type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
-	Type         string   `yaml:"type" default:"oidc" enum:"oidc" doc:"What it speaks; oidc is OpenID Connect."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc database" doc:"What it speaks: oidc is OpenID Connect; database is no server to sign in at, but an old system's people in their own database."`
 	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
 	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
@@ -30,6 +30,8 @@ type Connector struct {
 	Hidden       bool     `yaml:"hidden" default:"false" doc:"Whether it has no button: a domain, a client or a request leads there."`
 	Disabled     bool     `yaml:"disabled" default:"false" doc:"Whether nobody can sign in there."`
 	Mapping      Mapping  `yaml:"mapping" doc:"What its claims make of somebody here, in expressions of expr-lang.org over claims, issuer, subject, connector, acr and amr."`
+
+	Database ConnectorDatabase `yaml:"database" doc:"Where the people of a connector of type database are."`
 }
 
 // Mapping is expressions. An empty one means its default.
@@ -90,9 +92,13 @@ func (x *Connector) rules(at string) []rule {
 		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
 		{at + "directory", x.Directory == "", "must not be empty", ""},
 	}
-	if x.Type == typeOIDC {
+	switch x.Type {
+	case typeOIDC:
 		rs = append(rs, x.oidcRules(at)...)
+	case typeDatabase:
+		rs = append(rs, x.databaseRules(at)...)
 	}
+	rs = append(rs, rule{at + "database", x.Type != typeDatabase && x.Database.used(), "is of no use for type " + x.Type, "write type: database"})
 	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
 	return append(rs, x.Mapping.rules(at+"mapping.")...)
 }

@@ -61,7 +61,7 @@ func check(ctx context.Context, cfg *config.Config, out io.Writer) error {
 	if _, err := newPages(cfg); err != nil {
 		problems = append(problems, err)
 	}
-	problems = append(problems, checkConnectors(cfg.Connectors))
+	problems = append(problems, applyPresets(cfg), checkConnectors(cfg.Connectors))
 	examples := 0
 	names := f.names()
 	for _, name := range names {

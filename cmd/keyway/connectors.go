@@ -47,6 +47,8 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 	switch c.Type {
 	case "oidc":
 		return one, p.oidcConnector(c, calls, one)
+	case "database":
+		return one, p.databaseConnector(c, one)
 	}
 	return nil, fmt.Errorf("type %q is not known", c.Type)
 }
@@ -66,6 +68,9 @@ func checkConnectors(declared []config.Connector) error {
 	for _, c := range declared {
 		if _, err := mapping.New(mappingOf(&c)); err != nil {
 			all = append(all, fmt.Errorf("connector %s: mapping: %w", c.ID, err))
+		}
+		if err := checkDatabase(&c); err != nil {
+			all = append(all, fmt.Errorf("connector %s: database: %w", c.ID, err))
 		}
 	}
 	return errors.Join(all...)

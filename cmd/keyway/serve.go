@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -90,7 +91,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 		}
 	}()
 	systems, err := loadSystems(cfg)
-	if err != nil {
+	if err = errors.Join(err, applyPresets(cfg)); err != nil {
 		return nil, err
 	}
 	if err = adapter.Check(systems); err != nil {
