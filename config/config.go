@@ -32,6 +32,7 @@ type Config struct {
 	BrandingDir     string         `yaml:"branding_dir" doc:"Folder with pages, texts, styles and a logo of your own, which win over the built-in ones file by file and text by text."`
 	Clients         []Client       `yaml:"clients" doc:"OAuth clients, applied at every start."`
 	Connectors      []Connector    `yaml:"connectors" doc:"Identity providers that people can sign in at (docs/federation.md)."`
+	Verifiers       []VerifierRule `yaml:"verifiers" doc:"Who is asked about a password: the first rule that fits a login says. Without one that fits, app passwords and then the passwords kept here."`
 	TrustedIssuers  []Trusted      `yaml:"trusted_issuers" doc:"Others whose signed word on who a user is counts, in token exchange (RFC 8693) and as a grant (RFC 7523)."`
 	Systems         []System       `yaml:"systems" doc:"Legacy systems to answer for."`
 }

@@ -32,6 +32,9 @@ type Connector struct {
 	Mapping      Mapping  `yaml:"mapping" doc:"What its claims make of somebody here, in expressions of expr-lang.org over claims, issuer, subject, connector, acr and amr."`
 
 	Database ConnectorDatabase `yaml:"database" doc:"Where the people of a connector of type database are."`
+
+	PasswordGrant bool  `yaml:"password_grant" default:"false" doc:"Whether passwords may be judged there, by the grant of RFC 6749, section 4.3. It is for verifiers; the upstream has to allow it, and asks for no second factor then."`
+	Guard         Guard `yaml:"guard" doc:"What it may cost to have passwords judged there."`
 }
 
 // Mapping is expressions. An empty one means its default.
@@ -91,6 +94,7 @@ func (x *Connector) rules(at string) []rule {
 	rs := []rule{
 		{at + "id", !connectorID.MatchString(x.ID) || x.ID == localConnector, "must be 1 to 32 lower-case letters, digits or dashes, and not local", ""},
 		{at + "directory", x.Directory == "", "must not be empty", ""},
+		{at + "password_grant", x.PasswordGrant && x.Type != typeOIDC, "is for oidc", "others judge passwords without, or cannot"},
 	}
 	switch x.Type {
 	case typeOIDC:

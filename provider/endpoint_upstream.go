@@ -36,7 +36,7 @@ func (p *Provider) offerUpstreams(page *pages.LoginPage, a *authorization) {
 	var allowed []string
 	if a != nil {
 		allowed = a.client.Connectors
-		page.NoPassword = !a.client.Admits("")
+		page.NoPassword = !f.TakesPasswords(a.client.Client)
 	}
 	for _, c := range f.Offered(allowed) {
 		page.Upstreams = append(page.Upstreams, pages.Upstream{ID: c.ID, Name: c.Name})
@@ -59,7 +59,7 @@ func (p *Provider) sendAway(c *gin.Context, name, id string, a *authorization, a
 	switch {
 	case to != nil && (a == nil || a.client.Admits(to.ID)):
 		return true, p.depart(c, to, id, a, name)
-	case to != nil || a != nil && !a.client.Admits(""):
+	case to != nil || a != nil && !p.options.Federation.TakesPasswords(a.client.Client):
 		c.Set(wire.LogRefusal, "elsewhere")
 		return true, p.showLogin(c, http.StatusBadRequest, &pages.LoginPage{Username: name, Error: "elsewhere"}, id, a)
 	case alone && name != "" && p.options.Federation.AsksNames():

@@ -3,9 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -167,22 +165,26 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 			return "", refuse(wire.Outage(err))
 		}
 	}
+	pw.grant.Credentials.Admit = func(ctx context.Context, who *identity.Identity) error { return p.admit(ctx, pw, who) }
 	who, err := p.options.SignIn.Authenticate(ctx, pw.grant.Credentials)
 	if err != nil {
 		return "", refuse(err)
 	}
 	pw.who = who
-	if pw.account != nil && pw.account.Subject == who.User.Subject {
-		return who.User.Subject, nil
+	return who.User.Subject, nil
+}
+
+// admit finds the account of who signed in: they need not be whom the name leads
+// to, and an upstream may have changed it.
+func (p *Provider) admit(ctx context.Context, pw *passwordUnit, who *identity.Identity) (err error) {
+	if pw.account != nil && pw.account.Subject == who.User.Subject && who.Connector == "" {
+		return nil
 	}
 	pw.account, err = p.account(ctx, pw.grant.AccountSystem, who.User.Subject)
-	if err == nil && !pw.admits(pw.account) { // whom the sign-in found is not whom the name leads to
+	if err == nil && !pw.admits(pw.account) {
 		err = identity.Failf(identity.ReasonUnknownUser, "no account in %q, or another one", pw.grant.AccountSystem)
 	}
-	if err != nil {
-		return "", refuse(err)
-	}
-	return who.User.Subject, nil
+	return err
 }
 
 // recognise finds out before any password is looked at whether the legacy
@@ -209,12 +211,7 @@ func (pw *passwordUnit) admits(account *identity.Account) bool {
 	if account == nil {
 		return !pw.grant.NeedAccount && len(pw.grant.Match) == 0
 	}
-	for attribute, want := range pw.grant.Match {
-		if !matches(account.Attributes[attribute], want) {
-			return false
-		}
-	}
-	return true
+	return account.Meets(pw.grant.Match)
 }
 
 func refuse(err error) error {
@@ -225,25 +222,11 @@ func refuse(err error) error {
 	return refusedLogin{f}
 }
 
-// matches reports whether v is want, or a list that contains it.
-func matches(v any, want string) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case string:
-		return v == want
-	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return matches(e, want) })
-	default:
-		return fmt.Sprint(v) == want
-	}
-}
-
 func (pw *passwordUnit) event(g *GrantRecord) identity.Event {
 	c := pw.grant.Credentials
 	e := identity.Event{
 		At: g.CreatedAt, Kind: "login", Subject: g.Subject, Directory: c.Directory, System: c.System,
-		ClientID: g.ClientID, GrantID: g.ID, RequestID: pw.grant.RequestID,
+		ClientID: g.ClientID, GrantID: g.ID, RequestID: pw.grant.RequestID, Connector: pw.who.Connector, Verifier: pw.who.Verifier,
 	}
 	if c.RemoteAddr.IsValid() {
 		e.RemoteAddr = c.RemoteAddr.Unmap().String()

@@ -29,10 +29,16 @@ func (p *Provider) reuse(ctx context.Context, u *unit) (*Grant, error) {
 		return nil, wire.Outage(err)
 	}
 	token := t.Sign(st.Token.Claims)
-	if HashToken(token) != st.Token.Hash {
+	if HashToken(token) != st.Token.Hash || !pw.vouchedAlike(st) {
 		return nil, nil
 	}
 	return p.share(ctx, pw, st, token)
+}
+
+// vouchedAlike reports whether an earlier grant is by the word of the same upstream.
+func (pw *passwordUnit) vouchedAlike(st *StoredToken) bool {
+	s, err := ParseSession(st.Grant.Session)
+	return err == nil && s.Connector == pw.who.Connector
 }
 
 // share records a login that leads to the grant of an earlier one. It returns
@@ -70,7 +76,7 @@ func (p *Provider) shareTwin(ctx context.Context, u *unit) (*Grant, error) {
 	case err != nil:
 		return nil, wire.Outage(err)
 	case st.Grant.ClientID != pw.client.ID, st.Grant.Subject != pw.who.User.Subject,
-		!st.Grant.RevokedAt.IsZero(), !p.options.Now().Before(st.Token.ExpiresAt):
+		!pw.vouchedAlike(st), !st.Grant.RevokedAt.IsZero(), !p.options.Now().Before(st.Token.ExpiresAt):
 		return nil, nil
 	}
 	return p.share(ctx, pw, st, pw.token)

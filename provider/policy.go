@@ -149,7 +149,7 @@ func (pw *passwordUnit) describe(s *Session) {
 	if system := pw.grant.Credentials.System; system != "" {
 		s.ACR = legacyACR + system
 	}
-	s.Unverified = pw.grant.Credentials.AllowUnverified
+	s.Connector, s.Unverified = pw.who.Connector, pw.grant.Credentials.AllowUnverified
 	s.SetExpiresAt(fosite.AccessToken, pw.expires)
 }
 

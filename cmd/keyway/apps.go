@@ -15,19 +15,6 @@ import (
 	"keyway/provider/identity"
 )
 
-// verifiers are asked about every password, in this order: what cannot be an app
-// password costs nothing before the local users are asked.
-func (p *program) verifiers(local *identity.Local) (*identity.Chain, error) {
-	apps, err := identity.NewAppPasswords(p.store, p.store, p.now)
-	if err != nil {
-		return nil, err
-	}
-	return identity.NewChain([]identity.Rule{{Steps: []identity.Step{
-		{Name: "app_password", Authenticator: apps, Next: []identity.Reason{identity.ReasonUnknownUser}},
-		{Name: "local", Authenticator: local},
-	}}})
-}
-
 // appDesk makes app passwords for the systems.
 func (p *program) appDesk(systems []adapter.Instance) (*apppassword.Desk, error) {
 	o := apppassword.Options{Storage: p.store, Users: p.store, Now: p.now}

@@ -53,13 +53,20 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 	return nil, fmt.Errorf("type %q is not known", c.Type)
 }
 
-func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one *federation.Connector) (err error) {
-	one.Upstream, err = oidc.New(oidc.Options{
+func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one *federation.Connector) error {
+	there, err := oidc.New(oidc.Options{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
 		RedirectURL: p.cfg.Issuer + "/login/callback/" + c.ID, Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
 		ACRValues: c.ACRValues, RequireACR: c.RequireACR, Tenants: c.Tenants, Userinfo: c.Userinfo, HTTP: calls.HTTP(), Now: p.now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	one.Upstream = there
+	if c.PasswordGrant {
+		one.Verifier = there
+	}
+	return nil
 }
 
 // checkConnectors compiles what the connectors map by.

@@ -19,6 +19,7 @@ import (
 	"keyway/adapter"
 	"keyway/config"
 	"keyway/provider"
+	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/outbound"
@@ -166,7 +167,7 @@ func newHasher(c config.Passwords) (*identity.Hasher, error) {
 }
 
 // newSignIn puts the one path together by which passwords are judged.
-func (p *program) newSignIn() (*identity.SignIn, *identity.Gate, error) {
+func (p *program) newSignIn(upstreams *federation.Federation) (*identity.SignIn, *identity.Gate, error) {
 	names, err := derive(p.cfg, "login names v1")
 	if err != nil {
 		return nil, nil, err
@@ -196,7 +197,7 @@ func (p *program) newSignIn() (*identity.SignIn, *identity.Gate, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	verifiers, err := p.verifiers(local)
+	verifiers, err := p.verifiers(local, upstreams)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,8 +207,29 @@ func (p *program) newSignIn() (*identity.SignIn, *identity.Gate, error) {
 	return signIn, gate, err
 }
 
+// newCalls makes the one client for what others name.
+func (p *program) newCalls() (*outbound.Client, error) {
+	calls, err := outbound.New(outbound.Options{
+		Timeout: p.cfg.Outbound.Timeout, AllowLoopback: p.cfg.Outbound.AllowLoopback,
+		AllowHosts: p.cfg.Outbound.AllowHosts, AllowNetworks: p.cfg.Outbound.AllowNetworks,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() error { calls.Close(); return nil })
+	return calls, nil
+}
+
 func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (*provider.Provider, error) {
-	signIn, gate, err := p.newSignIn()
+	calls, err := p.newCalls()
+	if err != nil {
+		return nil, err
+	}
+	upstreams, err := p.newFederation(calls)
+	if err != nil {
+		return nil, err
+	}
+	signIn, gate, err := p.newSignIn(upstreams) //nolint:contextcheck // a breaker logs for nobody's request
 	if err != nil {
 		return nil, err
 	}
@@ -220,14 +242,6 @@ func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (
 	if err != nil {
 		return nil, err
 	}
-	calls, err := outbound.New(outbound.Options{
-		Timeout: p.cfg.Outbound.Timeout, AllowLoopback: p.cfg.Outbound.AllowLoopback,
-		AllowHosts: p.cfg.Outbound.AllowHosts, AllowNetworks: p.cfg.Outbound.AllowNetworks,
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() error { calls.Close(); return nil })
 	shown, err := certificates(p.cfg)
 	if err != nil {
 		return nil, err
@@ -243,10 +257,6 @@ func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (
 		return nil, err
 	}
 	apps, err := p.appDesk(systems)
-	if err != nil {
-		return nil, err
-	}
-	upstreams, err := p.newFederation(calls)
 	if err != nil {
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func (f *Federation) ForName(name string) *Connector {
 
 // AsksNames reports whether a name may lead to an upstream.
 func (f *Federation) AsksNames() bool {
-	return f != nil && slices.ContainsFunc(f.options.Connectors, func(c Connector) bool { return len(c.Domains) > 0 })
+	return f != nil && slices.ContainsFunc(f.options.Connectors, func(c Connector) bool { return c.Upstream != nil && len(c.Domains) > 0 })
 }
 
 // Departure is what a trip begins with.

@@ -16,6 +16,8 @@ type Step struct {
 	// the last. Nil means [ReasonUnknownUser] alone: whom one verifier knows, no
 	// other one is asked about.
 	Next []Reason
+	// Upstream says that an upstream is asked, which may know whom nobody here does.
+	Upstream bool
 }
 
 // Rule says whom to ask about which logins. An empty list fits every login.
@@ -64,12 +66,32 @@ type TraceStep struct {
 	Cause    string // for operators, never for the wire; "" for none
 }
 
+// answered is the verifier whose answer it was; "" where none was asked.
+func (t *Trace) answered(reason Reason) string {
+	name := ""
+	for i, s := range t.Steps {
+		if s.Reason == reason || i == len(t.Steps)-1 && name == "" {
+			name = s.Verifier
+		}
+	}
+	return name
+}
+
 type traceKey struct{}
 
 // WithTrace makes every chain that is asked under the returned context write
 // into t.
 func WithTrace(ctx context.Context, t *Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// traced returns the trace of ctx, or a new one.
+func traced(ctx context.Context) (context.Context, *Trace) {
+	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
+		return ctx, t
+	}
+	t := new(Trace)
+	return WithTrace(ctx, t), t
 }
 
 // Rule returns the number of the rule that fits a login, from 1, and its
@@ -81,6 +103,12 @@ func (c *Chain) Rule(login Credentials) (number int, steps []Step) {
 		}
 	}
 	return 0, nil // NewChain saw to it that the last one fits
+}
+
+// beyond reports whether an upstream may be asked about a login.
+func (c *Chain) beyond(login Credentials) bool {
+	_, steps := c.Rule(login)
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Upstream })
 }
 
 func (r *Rule) fits(c Credentials) bool {
@@ -130,16 +158,27 @@ func (c *Chain) walk(ctx context.Context, login Credentials, question func(conte
 			trace.Steps = append(trace.Steps, TraceStep{Verifier: s.Name, Reason: reason, Cause: causeOf(err)})
 		}
 		if err == nil {
+			id.Verifier = s.Name
 			return id, nil
 		}
 		if weight(reason) > weight(ReasonOf(worst)) || worst == nil {
 			worst = err
 		}
-		if next := s.Next; !slices.Contains(next, reason) && (next != nil || reason != ReasonUnknownUser) {
+		if !s.goesOn(err) {
 			break
 		}
 	}
 	return nil, worst
+}
+
+// goesOn reports whether the next one is asked. Who has no password here is as good
+// as unknown.
+func (s *Step) goesOn(err error) bool {
+	next := s.Next
+	if next == nil {
+		next = []Reason{ReasonUnknownUser}
+	}
+	return slices.Contains(next, ReasonOf(err)) || errors.Is(err, errNoCredential) && slices.Contains(next, ReasonUnknownUser)
 }
 
 func causeOf(err error) string {

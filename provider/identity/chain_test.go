@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -194,4 +195,33 @@ func TestASlowVerifierIsAnOutage(t *testing.T) {
 		_, err := guarded(t, found, func(*identity.GuardedOptions) {}).Authenticate(ctx, identity.Credentials{})
 		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
 	})
+}
+
+func TestWhoHasNoPasswordHereIsAskedAboutElsewhere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user(t, identity.StatusActive, identity.RecordCredential{}, "passwordless")
+	h.user(t, identity.StatusActive, plain("right"), "alice")
+	for name, c := range map[string]struct {
+		elsewhere identity.Reason
+		next      []identity.Reason
+		want      identity.Reason
+		asked     int32
+	}{
+		"passwordless":                {elsewhere: "", want: "", asked: 1},
+		"passwordless, wrong":         {elsewhere: identity.ReasonWrongPassword, want: identity.ReasonWrongPassword, asked: 1},
+		"passwordless, nobody":        {elsewhere: identity.ReasonUnknownUser, want: identity.ReasonWrongPassword, asked: 1},
+		"passwordless, and nobody is": {next: []identity.Reason{}, want: identity.ReasonWrongPassword},
+		"alice":                       {elsewhere: "", want: identity.ReasonWrongPassword},
+	} {
+		elsewhere := saying(c.elsewhere)
+		chain, err := identity.NewChain([]identity.Rule{{Steps: []identity.Step{
+			{Name: "local", Authenticator: h.local(t, nil), Next: c.next}, {Name: "ldap", Authenticator: elsewhere},
+		}}})
+		require.NoError(t, err)
+		user, _, _ := strings.Cut(name, ",")
+		_, err = chain.Authenticate(t.Context(), as(user, "guess"))
+		require.Equal(t, c.want, identity.ReasonOf(err), name)
+		require.Equal(t, c.asked, elsewhere.asked.Load(), name)
+	}
 }

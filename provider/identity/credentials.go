@@ -35,11 +35,16 @@ type Credentials struct {
 	Hopeless bool
 	// Stranger says that the caller knows the name to be nobody's in its system,
 	// whosever it is elsewhere. It signs in as a name that nobody has: as slowly,
-	// counted and recorded as unknown_user, whatever the password.
+	// counted and recorded as unknown_user, whatever the password. Upstreams are
+	// asked all the same: they may know somebody whom the system knows from then on.
 	Stranger bool
 	// Login is whom the name leads to, where the caller has asked
 	// [Credentials.Resolve] already; nil when not.
 	Login *Login
+	// Admit is asked about whoever the password proves, before they are let in: the
+	// caller's system may not know them, or know them since this very sign-in. Its
+	// errors are [*Failure] and count as any other.
+	Admit func(ctx context.Context, who *Identity) error `json:"-"`
 }
 
 // Resolve returns whom the login name leads to, nil when nobody has it. Errors
@@ -97,7 +102,8 @@ type Identity struct {
 	Connector string // whose upstream vouches for them; "" for a proof of our own
 	ACR       string // by the word of that upstream; "" where it gave none
 
-	AppPassword bool // proved by an app password, and not by the person's own
+	AppPassword bool   // proved by an app password, and not by the person's own
+	Verifier    string // the step of a [Chain] that said so, for the audit trail
 }
 
 // Authenticator says who presents these credentials. Errors are [*Failure].

@@ -39,6 +39,10 @@ func Reasons() []Reason {
 type Failure struct {
 	Reason Reason
 	Err    error // for the log, never for the wire; may be nil
+	// Subject and Name say whose failure it was, where the login name did not and an
+	// upstream does: a user of ours, or somebody who is none yet. Their failures
+	// count as one, by whatever names they were tried.
+	Subject, Name string
 }
 
 // Fail returns a failure with a cause for the log.

@@ -38,6 +38,8 @@ type Question struct {
 	StatusFirst bool
 	// AllowUnverified lets an unverified user in.
 	AllowUnverified bool
+
+	verifier string // that answered, for the event
 }
 
 // GateOptions configures a [Gate]. Zero values mean the defaults.

@@ -49,6 +49,10 @@ func NewLocal(o LocalOptions) (*Local, error) {
 	}, nil
 }
 
+// errNoCredential is the cause of a wrong password where no password is right. A
+// [Chain] goes on then, as it does for unknown names.
+var errNoCredential = errors.New("user has no such credential")
+
 // Authenticate implements [Authenticator]. Failures are unknown_user,
 // wrong_password and unavailable.
 func (a *Local) Authenticate(ctx context.Context, c Credentials) (*Identity, error) {
@@ -68,7 +72,7 @@ func (a *Local) AuthenticateLogin(ctx context.Context, c Credentials, l *Login) 
 		if l == nil {
 			return nil, Fail(ReasonUnknownUser, nil)
 		}
-		return nil, Fail(ReasonWrongPassword, errors.New("user has no such credential"))
+		return nil, Fail(ReasonWrongPassword, errNoCredential)
 	}
 	if c.Hopeless || !a.verified.knows(l, c.Password) {
 		if err := a.verify(ctx, c, l); err != nil {

@@ -51,7 +51,8 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	if c.Hopeless { // whoever the authenticator is
 		c.Password, c.Equivalent = rand.Text(), nil
 	}
-	q := question(c, l)
+	q := s.question(c, l)
+	ctx, trace := traced(ctx)
 	if _, err := s.gate.ask(ctx, &q); err != nil {
 		return nil, s.refuse(ctx, c, q, err)
 	}
@@ -59,11 +60,13 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	ctx, cancel := outliving(ctx) // the password was looked at
 	defer cancel()
 	if err != nil {
+		q.verifier = trace.answered(ReasonOf(err))
+		q.concern(err)
 		return nil, s.unlessLocked(ctx, counted(c, q), s.refuse(ctx, c, q, err))
 	}
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
-	q.Moment, q.Subject, q.Status = MomentEnter, id.User.Subject, id.User.Status
+	q.Moment, q.Subject, q.Status, q.verifier = MomentEnter, id.User.Subject, id.User.Status, id.Verifier
 	failed, err := s.gate.ask(ctx, &q)
 	if err != nil {
 		return nil, s.refuse(ctx, c, q, err)
@@ -79,6 +82,24 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 }
 
 func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
+	id, err := s.judge(ctx, c, l)
+	if err == nil && c.Admit != nil {
+		if err = c.Admit(ctx, id); err != nil && !away(err) {
+			err = &Failure{Reason: ReasonOf(err), Err: err, Subject: id.User.Subject}
+		}
+	}
+	switch {
+	case err == nil:
+		return id, nil
+	case c.Stranger && !away(err): // what is right elsewhere must not show
+		about := new(Failure)
+		_ = errors.As(err, &about)
+		return nil, &Failure{Reason: ReasonUnknownUser, Err: err, Subject: about.Subject, Name: about.Name}
+	}
+	return nil, err
+}
+
+func (s *SignIn) judge(ctx context.Context, c Credentials, l *Login) (*Identity, error) {
 	if a, ok := s.authenticator.(LoginAuthenticator); ok {
 		return a.AuthenticateLogin(ctx, c, l)
 	}
@@ -113,7 +134,7 @@ func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause er
 	}
 	e := Event{
 		At: s.now(), Kind: "login", Reason: reason, Subject: q.Subject, Directory: c.Directory,
-		System: c.System, ClientID: c.Client, RequestID: c.RequestID,
+		System: c.System, ClientID: c.Client, RequestID: c.RequestID, Verifier: q.verifier,
 	}
 	if q.Subject == "" {
 		e.Directory = "" // may be made of what the client sent
@@ -139,7 +160,9 @@ func counted(c Credentials, q Question) Question {
 	return q
 }
 
-func question(c Credentials, l *Login) Question {
+// question is about whom the name leads to. Guesses at a stranger count as those
+// at an unknown name while nobody can find out by them what is right elsewhere.
+func (s *SignIn) question(c Credentials, l *Login) Question {
 	q := Question{
 		Moment: MomentTry, Directory: c.Directory, Name: c.Username,
 		System: c.System, Client: c.Client, RemoteAddr: c.RemoteAddr,
@@ -148,5 +171,20 @@ func question(c Credentials, l *Login) Question {
 	if l != nil {
 		q.Subject, q.Status = l.User.Subject, l.User.Status
 	}
+	if chain, ok := s.authenticator.(*Chain); ok && c.Stranger && c.Login != nil && chain.beyond(c) {
+		q.Subject, q.StatusFirst = c.Login.User.Subject, false
+	}
 	return q
+}
+
+// concern makes q about whom a verifier found behind a name that is nobody's here.
+func (q *Question) concern(err error) {
+	var f *Failure
+	switch {
+	case !errors.As(err, &f) || q.Subject != "":
+	case f.Subject != "":
+		q.Subject = f.Subject
+	case f.Name != "":
+		q.Name = f.Name
+	}
 }

@@ -40,6 +40,7 @@ type Event struct {
 	Directory  string
 	System     string
 	Connector  string // the upstream that vouched, or failed to; "" for none
+	Verifier   string // of a password: which one answered; "" where none was asked
 	ClientID   string
 	GrantID    string
 	RemoteAddr string

@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -62,6 +64,30 @@ type Account struct {
 	Subject    string
 	ID         string         // the legacy system's own id; unique in System
 	Attributes map[string]any // what reply templates read; numbers are json.Number
+}
+
+// Meets reports whether each attribute that is named has its value, or is a list
+// that contains it.
+func (a *Account) Meets(match map[string]string) bool {
+	for attribute, want := range match {
+		if !matches(a.Attributes[attribute], want) {
+			return false
+		}
+	}
+	return true
+}
+
+func matches(v any, want string) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case string:
+		return v == want
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return matches(e, want) })
+	default:
+		return fmt.Sprint(v) == want
+	}
 }
 
 // The credential slots that Keyway itself names. A system may use others.

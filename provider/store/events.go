@@ -35,10 +35,10 @@ func (s *Store) addEvent(ctx context.Context, tx *session, e *identity.Event) er
 		at = s.now()
 	}
 	_, err := tx.exec(ctx, `INSERT INTO event
-		(id, at, kind, reason, subject, directory, system, client_id, grant_id, remote_addr, request_id, connector)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		(id, at, kind, reason, subject, directory, system, client_id, grant_id, remote_addr, request_id, connector, verifier)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		s.timeID(at), millis(at), e.Kind, string(e.Reason), e.Subject, e.Directory, e.System, e.ClientID,
-		e.GrantID, e.RemoteAddr, e.RequestID, e.Connector)
+		e.GrantID, e.RemoteAddr, e.RequestID, e.Connector, e.Verifier)
 	return err
 }
 
@@ -58,7 +58,7 @@ func (s *Store) ListEvents(ctx context.Context, q EventQuery) ([]identity.Event,
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	query := `SELECT at, kind, reason, subject, directory, system, client_id, grant_id, remote_addr, request_id, connector
+	query := `SELECT at, kind, reason, subject, directory, system, client_id, grant_id, remote_addr, request_id, connector, verifier
 		FROM event WHERE ` + where + ` AND at <=
 		(SELECT max(at) FROM (SELECT at FROM event WHERE ` + where + ` ORDER BY id LIMIT ` + placeholders(len(args)+1, 1) + `) page)
 		ORDER BY id`
@@ -68,7 +68,7 @@ func (s *Store) ListEvents(ctx context.Context, q EventQuery) ([]identity.Event,
 			e  identity.Event
 			at int64
 		)
-		err := scan(&at, &e.Kind, &e.Reason, &e.Subject, &e.Directory, &e.System, &e.ClientID, &e.GrantID, &e.RemoteAddr, &e.RequestID, &e.Connector)
+		err := scan(&at, &e.Kind, &e.Reason, &e.Subject, &e.Directory, &e.System, &e.ClientID, &e.GrantID, &e.RemoteAddr, &e.RequestID, &e.Connector, &e.Verifier)
 		e.At = instant(at)
 		events = append(events, e)
 		return err

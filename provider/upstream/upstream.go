@@ -85,6 +85,10 @@ const (
 type Error struct {
 	Kind Kind
 	Err  error
+
+	// Issuer and Subject are whom a login name leads to there, where that is known
+	// although they are refused: guesses by all their names count as one then.
+	Issuer, Subject string
 }
 
 // Error implements [error].

@@ -77,7 +77,8 @@ func (v *Visits) SignIn(c *gin.Context, who *identity.Identity, i *storage.Inter
 	if len(x.Session.AMR) == 0 && who.Connector == "" {
 		x.Session.AMR = []string{"pwd"}
 	}
-	x.Session.RemoteAddr, x.Event.ClientID, x.Event.Directory, x.Event.Connector = x.Event.RemoteAddr, client, v.options.Directory, who.Connector
+	x.Session.RemoteAddr, x.Event.ClientID, x.Event.Directory = x.Event.RemoteAddr, client, v.options.Directory
+	x.Event.Connector, x.Event.Verifier = who.Connector, who.Verifier
 	if old != nil {
 		x.Replaces = old.Hash
 		if old.Subject == who.User.Subject {
