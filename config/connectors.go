@@ -7,13 +7,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Connector declares an identity provider that people can sign in at.
 type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
-	Type         string   `yaml:"type" default:"oidc" enum:"oidc database" doc:"What it speaks: oidc is OpenID Connect; database is no server to sign in at, but an old system's people in their own database."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2; database is no server to sign in at, but an old system's people in their own database."`
 	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
 	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
@@ -35,6 +36,13 @@ type Connector struct {
 
 	PasswordGrant bool  `yaml:"password_grant" default:"false" doc:"Whether passwords may be judged there, by the grant of RFC 6749, section 4.3. It is for verifiers; the upstream has to allow it, and asks for no second factor then."`
 	Guard         Guard `yaml:"guard" doc:"What it may cost to have passwords judged there."`
+
+	Key        Secret         `yaml:"key" doc:"For oidc: this provider's private key there, in place of a secret, as a JWK or PEM; keyway connectors key ID prints its public half. The client authenticates by private_key_jwt then."`
+	Params     map[string]any `yaml:"params" doc:"Further parameters of its authorization requests, such as {domain_hint: corp.example.com}."`
+	Algorithms []string       `yaml:"algorithms" default:"RS256 PS256 ES256 EdDSA" enum:"RS256 PS256 ES256 EdDSA" doc:"What its ID tokens may be signed with."`
+	Skew       time.Duration  `yaml:"skew" default:"1m" min:"1s" max:"10m" doc:"How far its clock may be off."`
+	Refresh    time.Duration  `yaml:"refresh" default:"1h" min:"1m" max:"24h" doc:"How old its metadata may get before it is read anew."`
+	OAuth      ConnectorOAuth `yaml:"oauth" doc:"For type oauth: what the upstream is, or where it is asked what."`
 }
 
 // Mapping is expressions. An empty one means its default.
@@ -79,6 +87,7 @@ func (c *Config) connectorRules() []rule {
 			domains[d] = true
 		}
 	}
+	rs = append(rs, issuerOwnerRules(c.Connectors)...)
 	for i, x := range c.Clients {
 		at := fmt.Sprintf("clients[%d].connectors", i)
 		rs = append(rs, listRules(at, x.Connectors, func(id string) bool { return id == localConnector || ids[id] },
@@ -88,7 +97,10 @@ func (c *Config) connectorRules() []rule {
 }
 
 // What connectors speak.
-const typeOIDC = "oidc"
+const (
+	typeOIDC  = "oidc"
+	typeOAuth = "oauth"
+)
 
 func (x *Connector) rules(at string) []rule {
 	rs := []rule{
@@ -99,10 +111,13 @@ func (x *Connector) rules(at string) []rule {
 	switch x.Type {
 	case typeOIDC:
 		rs = append(rs, x.oidcRules(at)...)
+	case typeOAuth:
+		rs = append(rs, x.oauthRules(at)...)
 	case typeDatabase:
 		rs = append(rs, x.databaseRules(at)...)
 	}
 	rs = append(rs, rule{at + "database", x.Type != typeDatabase && x.Database.used(), "is of no use for type " + x.Type, "write type: database"})
+	rs = append(rs, paramRules(at+"params.", x.Params)...)
 	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
 	return append(rs, x.Mapping.rules(at+"mapping.")...)
 }
@@ -115,6 +130,8 @@ func (x *Connector) oidcRules(at string) []rule {
 		{at + "client_id", x.ClientID == "", "is required", ""},
 		{at + "issuer", bad || plain, "must be an https URL without user, query and fragment", "write it as it stands in its metadata; for Entra ID, https://login.microsoftonline.com/TENANT/v2.0, or .../common/v2.0 with tenants"},
 		{at + "auth_method", x.AuthMethod == "client_secret_post" && x.ClientSecret.IsZero(), "is of no use without client_secret", ""},
+		{at + "key", !x.Key.IsZero() && !x.ClientSecret.IsZero(), "does not go with client_secret", "keep one of them"},
+		{at + "algorithms", len(x.Algorithms) == 0, "must not be empty", ""},
 	}
 	return append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [profile, email]")...)
 }

@@ -50,6 +50,8 @@ type Client struct {
 	ResponseAlg               string        `yaml:"authorization_signed_response_alg" default:"RS256" enum:"RS256 ES256" doc:"What authorization responses are signed with where it asks for response_mode jwt (JARM)."`
 	DetailTypes               []string      `yaml:"authorization_details_types" doc:"The types of authorization_details (RFC 9396) that it may ask for. Discovery lists those of all clients."`
 	Connectors                []string      `yaml:"connectors" doc:"Where its people may have signed in: ids of connectors, and local for the password page of this provider. Empty: anywhere. It holds for every grant."`
+	Roles                     []string      `yaml:"roles" doc:"With the scope roles: those of a person's roles that it is told of, such as [payroll-admin, payroll-*]; * stands for whatever follows. Empty: all, of the connectors that it admits."`
+	RolesClaim                string        `yaml:"roles_claim" default:"roles" doc:"What the roles are called in its ID tokens, at userinfo and introspection and in at+jwt access tokens."`
 	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`

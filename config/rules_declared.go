@@ -17,6 +17,7 @@ var (
 	systemName   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 	templateName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	basePath     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+	claimName    = regexp.MustCompile(`^[A-Za-z0-9:/._-]{1,200}$`)
 	hostName     = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 )
 
@@ -69,6 +70,7 @@ func (x *Client) rules(at string) []rule {
 		lifetimeRule(at+"refresh_lifetime", x.RefreshLifetime),
 	}
 	rs = append(rs, x.requestRules(at, code)...)
+	rs = append(rs, x.roleRules(at)...)
 	const uri = "must be an https URL, an http URL on loopback, or one of the app's own scheme with a dot in it; without fragment, user, wildcard or dotted segments"
 	for _, link := range []struct{ key, uri string }{
 		{"jwks_uri", x.JWKSURI},
@@ -144,4 +146,16 @@ func (x *System) rules(at string) []rule {
 	}
 	rs = append(rs, listRules(at+"scopes", x.Scopes, scopeToken.MatchString, "must be one scope", "write a list: [openid, profile]")...)
 	return append(rs, listRules(at+"audience", x.Audience, scopeToken.MatchString, "must be one audience without spaces", "")...)
+}
+
+func (x *Client) roleRules(at string) []rule {
+	ends := func(r string) bool {
+		i := strings.IndexByte(r, '*')
+		return r != "" && (i < 0 || i == len(r)-1)
+	}
+	rs := []rule{
+		{at + "roles", len(x.Roles) > 0 && !slices.Contains(x.Scopes, "roles"), "is of no use without the scope roles", "add roles to scopes"},
+		{at + "roles_claim", !claimName.MatchString(x.RolesClaim), "must be 1 to 200 letters, digits, colons, slashes, dots, underscores or dashes", ""},
+	}
+	return append(rs, listRules(at+"roles", x.Roles, ends, "must be a role, or how roles begin and a * at its end", "")...)
 }

@@ -15,6 +15,7 @@ import (
 	"keyway/provider/pairwise"
 	"keyway/provider/requestobject"
 	"keyway/provider/response"
+	"keyway/provider/roles"
 	"keyway/provider/wire"
 )
 
@@ -24,6 +25,9 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 	all := append(slices.Clone(confidential), string(AuthNone))
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "email", "email_verified", "updated_at"}
 	scopes := slices.Concat([]string{scopeOpenID}, claims.PersonalScopes(), []string{scopeOffline})
+	if p.options.Roles != nil {
+		scopes, names = append(scopes, roles.Scope), append(names, roles.Claim)
+	}
 	for _, s := range scopes {
 		names = append(names, claims.StoredUnder(s)...)
 	}

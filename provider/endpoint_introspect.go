@@ -12,6 +12,7 @@ import (
 	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/roles"
 	"keyway/provider/wire"
 )
 
@@ -35,6 +36,15 @@ type introspection struct {
 	Details   details.List    `json:"authorization_details,omitempty"` // RFC 9396, section 9.2
 	Bound     *binding.Key    `json:"cnf,omitempty"`                   // RFC 7800, section 3.1
 	Act       *exchange.Actor `json:"act,omitempty"`                   // RFC 8693, section 4.1
+
+	roles   []string
+	rolesAs string // what the token's client calls them; "" where it is not told
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (a *introspection) MarshalJSON() ([]byte, error) {
+	type plain introspection
+	return roles.Beside((*plain)(a), a.rolesAs, a.roles)
 }
 
 // serveIntrospection is the introspection endpoint (RFC 7662). A client learns
@@ -82,11 +92,11 @@ func (p *Provider) introspect(ctx context.Context, caller *fositeClient, token s
 		}
 		return &introspection{}, nil
 	}
-	return p.describe(caller, st)
+	return p.describe(ctx, caller, st)
 }
 
 // describe is what the caller learns, in its own terms.
-func (p *Provider) describe(caller *fositeClient, st *StoredToken) (*introspection, error) {
+func (p *Provider) describe(ctx context.Context, caller *fositeClient, st *StoredToken) (*introspection, error) {
 	s, err := ParseSession(st.Grant.Session)
 	if err != nil {
 		return nil, err
@@ -103,5 +113,9 @@ func (p *Provider) describe(caller *fositeClient, st *StoredToken) (*introspecti
 	if st.Token.Kind == KindAccess {
 		a.TokenType = s.Bound.TokenType()
 	}
-	return a, nil
+	owner, err := p.liveClient(ctx, st.Grant.ClientID)
+	if err == nil {
+		a.rolesAs, a.roles, err = p.options.Roles.Tell(ctx, owner.Client, st.Grant.Subject, st.Scopes())
+	}
+	return a, wire.Outage(err)
 }

@@ -65,6 +65,11 @@ func (p *Provider) serveUserinfo(c *gin.Context) error {
 	if err != nil {
 		return shown.Judge(err)
 	}
+	if name, has, err := p.options.Roles.Tell(ctx, client.Client, st.Grant.Subject, st.Scopes()); err != nil {
+		return wire.Outage(err)
+	} else if name != "" {
+		told[name] = has
+	}
 	told["sub"] = p.subjectFor(client, st.Grant.Subject)
 	wire.NoStore(c)
 	if client.UserinfoAlg == "" {

@@ -222,7 +222,7 @@ type idTokens struct {
 var _ fositeopenid.OpenIDConnectTokenStrategy = idTokens{}
 
 // GenerateIDToken implements [fositeopenid.OpenIDConnectTokenStrategy].
-func (t idTokens) GenerateIDToken(_ context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
+func (t idTokens) GenerateIDToken(ctx context.Context, lifetime time.Duration, r fosite.Requester) (string, error) {
 	session, ok := r.GetSession().(*Session)
 	if !ok {
 		return "", errors.New("the request has no session of ours")
@@ -237,6 +237,13 @@ func (t idTokens) GenerateIDToken(_ context.Context, lifetime time.Duration, r f
 	}
 	about.JTI = exchange.JTI(r.GetID(), secret.ID())
 	if c, ok := r.GetClient().(*fositeClient); ok {
+		name, told, err := t.provider.options.Roles.Tell(ctx, c.Client, session.Subject, r.GetGrantedScopes())
+		if err != nil {
+			return "", wire.Outage(err)
+		}
+		if name != "" {
+			about.Add(name, told)
+		}
 		about.Subject = t.provider.subjectFor(c, session.Subject)
 		if session.SID != "" {
 			about.Extra["sid"] = t.provider.subjectFor(c, session.SID)

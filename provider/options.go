@@ -20,6 +20,7 @@ import (
 	"keyway/provider/outbound"
 	"keyway/provider/pages"
 	"keyway/provider/registration"
+	"keyway/provider/roles"
 	"keyway/provider/secret"
 )
 
@@ -75,6 +76,8 @@ type Options struct {
 
 	// Federation lets people sign in at upstreams; nil where they cannot.
 	Federation *federation.Federation
+	// Roles tells clients of people's roles; nil where there are none.
+	Roles *roles.Teller
 
 	// SignUpURL is where people make an account for themselves; "" where they
 	// cannot.

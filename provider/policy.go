@@ -13,6 +13,7 @@ import (
 	"keyway/provider/exchange"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
+	"keyway/provider/roles"
 	"keyway/provider/target"
 	"keyway/provider/wire"
 )
@@ -133,7 +134,7 @@ func (p *Provider) grantable(client *fositeClient, scope string, u *unit) bool {
 	switch scope {
 	case scopeOffline:
 		return u.password != nil && client.mayUse(grantRefresh)
-	case claims.OpenID, claims.Profile, claims.Email, claims.Address, claims.Phone:
+	case claims.OpenID, claims.Profile, claims.Email, claims.Address, claims.Phone, roles.Scope:
 		return u.password != nil
 	}
 	return true

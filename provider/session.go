@@ -13,6 +13,7 @@ import (
 	fositejwt "github.com/ory/fosite/token/jwt"
 
 	"keyway/provider/binding"
+	"keyway/provider/claims"
 	"keyway/provider/details"
 	"keyway/provider/exchange"
 	"keyway/provider/secret"
@@ -195,21 +196,11 @@ func (s *Session) GetJWTHeader() *fositejwt.Headers {
 func (s *Session) GetExtraClaims() map[string]any {
 	extra := make(map[string]any, len(s.Claims)+5)
 	for name, v := range s.Claims {
-		if !reservedClaim(name) {
+		if !claims.Reserved(name) {
 			extra[name] = v
 		}
 	}
 	return extra
-}
-
-// reservedClaim reports whether name is the provider's own to say.
-func reservedClaim(name string) bool {
-	switch name {
-	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "active", "token_type",
-		"auth_time", "acr", "amr", "azp", "authorization_details", "nonce", "at_hash", "c_hash", "cnf", "act", "sid", "username":
-		return true
-	}
-	return false
 }
 
 func unixTime(seconds int64) time.Time {

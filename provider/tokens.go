@@ -16,8 +16,10 @@ import (
 
 	"keyway/provider/keys"
 	"keyway/provider/pairwise"
+	"keyway/provider/roles"
 	"keyway/provider/secret"
 	"keyway/provider/storage"
+	"keyway/provider/wire"
 )
 
 // The prefixes let secret scanners recognise what leaks.
@@ -37,6 +39,7 @@ func HashToken(token string) Hash { return storage.HashOf(token) }
 type tokenStrategy struct {
 	keys      *keys.Ring
 	subjects  *pairwise.Subjects
+	roles     *roles.Teller
 	issuer    string
 	now       func() time.Time
 	successor []byte // the key under which refresh tokens get their successors
@@ -58,7 +61,7 @@ func newTokenStrategy(o Options, keys *keys.Ring) (*tokenStrategy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tokenStrategy{keys: keys, subjects: subjects, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
+	return &tokenStrategy{keys: keys, subjects: subjects, roles: o.Roles, issuer: o.Issuer, now: o.Now, successor: key, forms: forms}, nil
 }
 
 func signatureOf(token string) string {
@@ -89,7 +92,7 @@ func (s *tokenStrategy) GenerateAccessToken(ctx context.Context, r fosite.Reques
 	}
 	switch {
 	case format == FormatATJWT:
-		token, err = s.jwtAccessToken(client, r)
+		token, err = s.jwtAccessToken(ctx, client, r)
 	case legacy:
 		token, err = u.password.accessToken()
 	default:
@@ -102,7 +105,7 @@ func (s *tokenStrategy) GenerateAccessToken(ctx context.Context, r fosite.Reques
 }
 
 // jwtAccessToken makes a token by RFC 9068.
-func (s *tokenStrategy) jwtAccessToken(c *fositeClient, r fosite.Requester) (string, error) {
+func (s *tokenStrategy) jwtAccessToken(ctx context.Context, c *fositeClient, r fosite.Requester) (string, error) {
 	session, ok := r.GetSession().(*Session)
 	if !ok {
 		return "", errors.New("the request has no session of ours")
@@ -117,6 +120,11 @@ func (s *tokenStrategy) jwtAccessToken(c *fositeClient, r fosite.Requester) (str
 		WithScopeField(fositejwt.JWTScopeFieldString).ToMapClaims()
 	if session.Subject != "" {
 		claims["sub"] = s.subjects.Of(c.Sector(), session.Subject)
+	}
+	if name, told, err := s.roles.Tell(ctx, c.Client, session.Subject, r.GetGrantedScopes()); err != nil {
+		return "", wire.Outage(err)
+	} else if name != "" {
+		claims[name] = told // RFC 9068, section 2.2.3.1
 	}
 	alg := c.AccessTokenAlg
 	if alg == "" {

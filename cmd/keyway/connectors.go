@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-jose/go-jose/v3"
+
 	"keyway/config"
 	"keyway/provider/federation"
 	"keyway/provider/outbound"
+	"keyway/provider/roles"
 	"keyway/provider/upstream/mapping"
 	"keyway/provider/upstream/oidc"
 )
@@ -49,14 +52,23 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 		return one, p.oidcConnector(c, calls, one)
 	case "database":
 		return one, p.databaseConnector(c, one)
+	case "oauth":
+		return one, p.oauthConnector(c, calls.HTTP(), one)
 	}
 	return nil, fmt.Errorf("type %q is not known", c.Type)
 }
 
-func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one *federation.Connector) error {
+func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one *federation.Connector) (err error) {
+	var key *jose.JSONWebKey
+	if !c.Key.IsZero() {
+		if key, err = oidc.ParseKey(c.Key.Reveal()); err != nil {
+			return err
+		}
+	}
 	there, err := oidc.New(oidc.Options{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
-		RedirectURL: p.cfg.Issuer + "/login/callback/" + c.ID, Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
+		Key: key, RedirectURL: p.callback(c.ID), Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,
+		Params: texts(c.Params), Algorithms: c.Algorithms, Skew: c.Skew, Refresh: c.Refresh,
 		ACRValues: c.ACRValues, RequireACR: c.RequireACR, Tenants: c.Tenants, Userinfo: c.Userinfo, HTTP: calls.HTTP(), Now: p.now,
 	})
 	if err != nil {
@@ -69,6 +81,14 @@ func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one
 	return nil
 }
 
+// rolesOf tells clients of the roles that people have by live connectors.
+func (p *program) rolesOf(upstreams *federation.Federation) (*roles.Teller, error) {
+	if upstreams == nil {
+		return nil, nil
+	}
+	return roles.New(roles.Options{Links: p.store, Live: func(id string) bool { return upstreams.Find(id) != nil }})
+}
+
 // checkConnectors compiles what the connectors map by.
 func checkConnectors(declared []config.Connector) error {
 	var all []error
@@ -76,8 +96,8 @@ func checkConnectors(declared []config.Connector) error {
 		if _, err := mapping.New(mappingOf(&c)); err != nil {
 			all = append(all, fmt.Errorf("connector %s: mapping: %w", c.ID, err))
 		}
-		if err := checkDatabase(&c); err != nil {
-			all = append(all, fmt.Errorf("connector %s: database: %w", c.ID, err))
+		if err := checkConnector(&c); err != nil {
+			all = append(all, fmt.Errorf("connector %s: %w", c.ID, err))
 		}
 	}
 	return errors.Join(all...)

@@ -131,10 +131,20 @@ func (d *demo) introspect(t *testing.T, token string) map[string]any {
 // URL. The configuration's issuer and address are made for it.
 func startServe(t *testing.T, dir, text string) *demo {
 	t.Helper()
+	return startServeAt(t, freeAddress(t), dir, text)
+}
+
+// freeAddress is one that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	address := l.Addr().String()
 	require.NoError(t, l.Close())
+	return l.Addr().String()
+}
+
+func startServeAt(t *testing.T, address, dir, text string) *demo {
+	t.Helper()
 	file := writeConfig(t, dir, "issuer: http://"+address+"\nlisten: "+address+"\n"+text)
 	d := &demo{URL: "http://" + address, Dir: dir, Stdout: &output{}, Stderr: &output{}}
 	ctx, stop := context.WithCancel(context.Background())

@@ -260,11 +260,15 @@ func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (
 	if err != nil {
 		return nil, err
 	}
+	told, err := p.rolesOf(upstreams)
+	if err != nil {
+		return nil, err
+	}
 	t, s := p.cfg.Tokens, p.cfg.Sessions
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
-		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords, AppPasswords: apps, Federation: upstreams,
+		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords, AppPasswords: apps, Federation: upstreams, Roles: told,
 		Registration: p.registration(), TrustedIssuers: trusted, SignUpURL: p.cfg.SignIn.SignUpURL, DetailTypes: detailTypes(p.cfg.Clients),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,

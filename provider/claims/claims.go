@@ -53,6 +53,18 @@ func ScopeOf(claim string) string {
 	return ""
 }
 
+// Reserved reports whether a claim is the provider's own to say: of a token, or of
+// how somebody signed in. Nothing that is mapped or imported may take its place.
+func Reserved(name string) bool {
+	switch name {
+	case "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "active", "token_type",
+		"auth_time", "acr", "amr", "azp", "authorization_details", "nonce", "at_hash", "c_hash", "s_hash", "cnf", "act", "sid", "username",
+		"events", "token_introspection":
+		return true
+	}
+	return false
+}
+
 // OfUser are what the scopes let a client know of u.
 func OfUser(u *identity.User, scopes []string) map[string]any {
 	told := map[string]any{"sub": u.Subject}

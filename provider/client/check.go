@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v3"
 
+	"keyway/provider/claims"
 	"keyway/provider/cors"
 	"keyway/provider/keys"
 	"keyway/provider/pairwise"
@@ -16,9 +18,11 @@ import (
 	"keyway/provider/requestobject"
 )
 
+var claimName = regexp.MustCompile(`^[A-Za-z0-9:/._-]{1,200}$`)
+
 // Check reports everything about c that could not work.
 func (c *Client) Check() error {
-	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding(), c.checkLogout())
+	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding(), c.checkLogout(), c.checkRoles())
 	if !ValidID(c.ID) {
 		all = append(all, errors.New("client_id must be 1 to 255 visible ASCII characters"))
 	}
@@ -50,6 +54,15 @@ func (c *Client) Check() error {
 		return nil
 	}
 	return fmt.Errorf("client %q: %w", c.ID, errors.Join(all...))
+}
+
+// checkRoles judges what the client calls roles.
+func (c *Client) checkRoles() []error {
+	n := c.RolesClaim
+	if n == "" || claimName.MatchString(n) && !claims.Reserved(n) && claims.ScopeOf(n) == "" && n != "may_act" {
+		return nil
+	}
+	return []error{fmt.Errorf("roles_claim %q: must be a claim's name that means nothing else, such as groups", n)}
 }
 
 // checkRequests judges what the client's authorization requests have to be.

@@ -109,6 +109,11 @@ type Client struct {
 	// [ConnectorLocal]. Empty allows every way.
 	Connectors []string `json:"connectors,omitempty"`
 
+	// Roles are those that it is told of, a * at the end for any that begin so;
+	// empty for all. RolesClaim is what it calls them, "" for roles.
+	Roles      []string `json:"roles,omitempty"`
+	RolesClaim string   `json:"roles_claim,omitempty"`
+
 	PKCEOptional         bool     `json:"pkce_optional,omitempty"`                         // of a confidential client only
 	RequirePushed        bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
 	RequireRequestObject bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5

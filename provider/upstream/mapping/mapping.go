@@ -134,6 +134,7 @@ func (m *Mapping) compile(field, text string) error {
 type run struct {
 	mapping *Mapping
 	env     map[string]any
+	loud    bool // errors say what failed
 	err     error
 }
 
@@ -143,7 +144,9 @@ func (r *run) value(field string) any {
 	}
 	machine := vm.VM{MemoryBudget: maxMemory}
 	v, err := machine.Run(r.mapping.programs[field], r.env)
-	if err != nil {
+	if err != nil && r.loud {
+		r.err = fmt.Errorf("%s: %w", field, err)
+	} else if err != nil {
 		r.err = fmt.Errorf("%s: the expression failed", field) // its text may quote claims
 	}
 	return v

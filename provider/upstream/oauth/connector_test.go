@@ -28,6 +28,7 @@ func TestThePersonIsWhoTheAPISays(t *testing.T) {
 
 	p, err := s.signIn(t, c)
 	require.NoError(t, err)
+	require.Equal(t, "p/w:1", s.Asked["/login/oauth/access_token"].Get("client_secret"), "where GitHub's documentation has it")
 	require.Equal(t, s.URL, p.Issuer)
 	require.Equal(t, "9007199254740993", p.Subject, "an id keeps its digits")
 	require.Equal(t, "octo@corp.example", p.Claims["email"], "not the one that people put on their page")
@@ -61,7 +62,7 @@ func TestAClaimMapIsReadAtOnceAndFollowsPaths(t *testing.T) {
 	s := newHub(t)
 	s.Body["/api/v3/user"] = `{"uid":"u-1","name":"a","nickname":"b","profile":{"mail":"x@corp.example","ok":true},"website":"w"}`
 	p, err := s.signIn(t, s.connector(t, func(o *oauth.Options) {
-		o.Subject, o.Emails, o.Groups = "uid", "", oauth.Groups{}
+		o.SecretPost, o.Subject, o.Emails, o.Groups = false, "uid", "", oauth.Groups{}
 		o.Claims = map[string]string{"name": "nickname", "nickname": "name", "email": "profile.mail", "email_verified": "profile.ok", "website": "profile.mail.x"}
 	}))
 	require.NoError(t, err)

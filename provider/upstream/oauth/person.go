@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -34,24 +35,31 @@ func (c *Connector) person(ctx context.Context, tokens *oauth2.Token) (*upstream
 	if !ok {
 		return nil, upstream.Fail(upstream.Unavailable, "userinfo is no object")
 	}
-	subject, ok := stable(member(claims, c.options.Subject))
+	p, err := c.Read(claims)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.addEmail(ctx, tokens, p.Claims); err != nil {
+		return nil, err
+	}
+	if err := c.addGroups(ctx, tokens, p.Claims); err != nil {
+		return nil, err
+	}
+	p.RefreshToken = keep(tokens)
+	return p, nil
+}
+
+// Read is who userinfo is about.
+func (c *Connector) Read(userinfo map[string]any) (*upstream.Person, error) {
+	subject, ok := stable(member(userinfo, c.options.Subject))
 	if !ok {
 		return nil, upstream.Fail(upstream.Untrusted, "userinfo has no stable id where one is expected")
 	}
-	mapped := map[string]any{}
+	claims := maps.Clone(userinfo)
 	for name, path := range c.options.Claims {
-		mapped[name] = member(claims, path) // all of them before any is set: one may be called as another was
+		set(claims, name, member(userinfo, path))
 	}
-	for name, v := range mapped {
-		set(claims, name, v)
-	}
-	if err := c.addEmail(ctx, tokens, claims); err != nil {
-		return nil, err
-	}
-	if err := c.addGroups(ctx, tokens, claims); err != nil {
-		return nil, err
-	}
-	return &upstream.Person{Issuer: c.options.Issuer, Subject: subject, Claims: claims, RefreshToken: keep(tokens)}, nil
+	return &upstream.Person{Issuer: c.options.Issuer, Subject: subject, Claims: claims}, nil
 }
 
 func set(claims map[string]any, name string, v any) {

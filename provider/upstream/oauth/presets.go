@@ -44,7 +44,8 @@ func github(base string, groups bool) Options {
 		api = scheme + "://api." + host
 	}
 	o := Options{
-		Issuer: base, AnswerIssuer: base + "/login/oauth",
+		SecretPost: true, // as its documentation has it
+		Issuer:     base, AnswerIssuer: base + "/login/oauth",
 		AuthorizationURL: base + "/login/oauth/authorize", TokenURL: base + "/login/oauth/access_token",
 		UserinfoURL: api + "/user", Emails: api + "/user/emails?per_page=100", Subject: "id",
 		Claims: map[string]string{"preferred_username": "login", "picture": "avatar_url", "profile": "html_url", "name": "name"},
@@ -64,7 +65,8 @@ func gitlab(base string) Options {
 		base = "https://gitlab.com"
 	}
 	return Options{
-		Issuer: base, AuthorizationURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token",
+		SecretPost: true,
+		Issuer:     base, AuthorizationURL: base + "/oauth/authorize", TokenURL: base + "/oauth/token",
 		UserinfoURL: base + "/oauth/userinfo", Subject: "sub", Claims: map[string]string{"preferred_username": "nickname"},
 		Scopes: []string{"openid", "profile", "email"},
 	}

@@ -105,8 +105,11 @@ func (s *API) token(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(body))
 		return
 	}
-	id, secret, _ := r.BasicAuth()
+	id, secret, basic := r.BasicAuth()
 	secret, _ = url.QueryUnescape(secret)
+	if !basic {
+		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	}
 	challenge, known := s.challenges[r.PostForm.Get("code")]
 	delete(s.challenges, r.PostForm.Get("code"))
 	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
