@@ -56,11 +56,15 @@ func (p *Provider) newFarewell() (*farewell.Endpoint, error) {
 
 func (p *Provider) newAccount() (*account.Page, error) {
 	o := &p.options
-	return account.New(account.Options{
+	a := account.Options{
 		Issuer: o.Issuer, Directory: o.Directory, Visits: p.visits, Storage: o.Storage, Users: o.Users, Pages: o.Pages, Now: o.Now,
 		LoginURL: p.url(pathLogin), LogoutURL: p.url(farewell.Path), ClientName: p.clientName, Forget: p.reads.Forget,
 		Leave: p.farewell.Leave, Passwords: o.Passwords, Apps: o.AppPasswords,
-	})
+	}
+	if o.Federation != nil {
+		a.Links = o.Federation
+	}
+	return account.New(a)
 }
 
 // clientName is "" for a client that has none, or that is gone.

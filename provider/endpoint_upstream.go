@@ -6,15 +6,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/account"
 	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/request"
+	"keyway/provider/upstream"
 	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
@@ -41,11 +42,7 @@ func (p *Provider) offerUpstreams(page *pages.LoginPage, a *authorization) {
 	for _, c := range f.Offered(allowed) {
 		page.Upstreams = append(page.Upstreams, pages.Upstream{ID: c.ID, Name: c.Name})
 	}
-	page.UpstreamPath, page.NameFirst = p.path(pathUpstream), f.AsksNames()
-	page.Schemes = []string{"https"}
-	if strings.HasPrefix(p.options.Issuer, "http:") {
-		page.Schemes = append(page.Schemes, "http") // so will be the upstreams of a development machine
-	}
+	page.UpstreamPath, page.NameFirst, page.Schemes = p.path(pathUpstream), f.AsksNames(), federation.Schemes(p.options.Issuer)
 }
 
 // sendAway answers who gave a name that has no password here: it belongs to a
@@ -147,9 +144,13 @@ func (p *Provider) serveCallback(c *gin.Context) error {
 	if err != nil {
 		lost := stranded{connector: connector, recorded: back != nil}
 		if back != nil && back.Trip != nil {
-			lost.interaction = back.Trip.Interaction
+			lost.interaction, lost.subject, lost.linking = back.Trip.Interaction, back.Trip.Subject, back.Trip.Subject != ""
 		}
 		return p.strand(c, lost, err)
+	}
+	if back.Trip.Subject != "" {
+		p.accountPage.Linked(c)
+		return nil
 	}
 	return p.arrive(c, connector, back)
 }
@@ -194,6 +195,7 @@ type stranded struct {
 	a           *authorization
 	subject     string // of ours, where they are known
 	recorded    bool   // it was a trip of ours: an auditor wants to see it
+	linking     bool   // by who is signed in here, and stays so
 }
 
 // strand says on a page what became of a sign-in at an upstream, and records it.
@@ -214,6 +216,12 @@ func (p *Provider) strand(c *gin.Context, s stranded, err error) error {
 	}
 	if s.interaction != "" {
 		page.Retry = p.path(pathLogin) + "?choose=1&interaction=" + url.QueryEscape(s.interaction)
+	}
+	if s.linking {
+		page.Back = p.path(account.Path)
+		if end.Code == string(upstream.Collision) {
+			page.Code = "link_upstream_collision"
+		}
 	}
 	c.Set(wire.LogRefusal, page.Code)
 	p.options.Log.LogAttrs(c.Request.Context(), slog.LevelWarn, "a sign-in at an upstream came to nothing",

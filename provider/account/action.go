@@ -23,6 +23,7 @@ type done struct {
 	page        *pages.AccountPage // which says so
 	made        pages.Page         // what is shown once, and never again
 	interaction string             // of the sign-in that is needed first
+	away        string             // the upstream's URL at which they go on
 	signedOut   bool               // nobody is signed in here any more
 	frames      []string           // what frames have to load then
 }
@@ -63,6 +64,9 @@ func (p *Page) answer(c *gin.Context, s *storage.BrowserSession, d done) error {
 		return p.options.Pages.Render(c, http.StatusOK, d.made)
 	case d.interaction != "":
 		p.login(c, d.interaction)
+	case d.away != "":
+		c.Header("Referrer-Policy", "no-referrer")
+		wire.SeeOther(c, d.away)
 	case len(d.frames) > 0:
 		return p.options.Leave(c, d.frames)
 	case d.signedOut:

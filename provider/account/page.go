@@ -42,6 +42,7 @@ type Options struct {
 
 	Passwords Passwords    // may be nil
 	Apps      AppPasswords // may be nil
+	Links     Links        // may be nil
 }
 
 // Page is the account page.
@@ -51,7 +52,7 @@ type Page struct{ options Options }
 func New(o Options) (*Page, error) {
 	if o.Visits == nil || o.Storage == nil || o.Users == nil || o.Pages == nil || o.Now == nil ||
 		o.ClientName == nil || o.Leave == nil || o.Forget == nil {
-		return nil, errors.New("account page: all but passwords and app passwords must be given")
+		return nil, errors.New("account page: all but passwords, app passwords and links must be given")
 	}
 	return &Page{options: o}, nil
 }
@@ -74,12 +75,15 @@ func (p *Page) actions() map[string]action {
 	if p.options.Apps != nil {
 		all["/apps/add"], all["/apps/remove"], all["/apps/again"] = p.addApp, p.removeApp, p.signInAgain
 	}
+	if p.options.Links != nil {
+		all["/links/add"], all["/links/remove"], all["/links/again"] = p.addLink, p.removeLink, p.signInAgain
+	}
 	return all
 }
 
 // notices are what the page may say of what was done.
 func notices() []string {
-	return []string{noticeSession, noticeConsent, noticePassword, noticeApp}
+	return []string{noticeSession, noticeConsent, noticePassword, noticeApp, noticeLinked, noticeUnlinked}
 }
 
 // serve shows people what there is of them. Who is not signed in does that first,
@@ -133,7 +137,7 @@ func (p *Page) fill(ctx context.Context, page *pages.AccountPage, s *storage.Bro
 	}
 	page.User = Shown(user, p.options.Directory)
 	v := &viewed{session: s, user: user, page: page}
-	for _, section := range []func(context.Context, *viewed) error{p.fillPassword, p.fillApps, p.fillSessions, p.fillConsents} {
+	for _, section := range []func(context.Context, *viewed) error{p.fillPassword, p.fillLinks, p.fillApps, p.fillSessions, p.fillConsents} {
 		if err := section(ctx, v); err != nil {
 			return err
 		}

@@ -249,20 +249,3 @@ func (f *Federation) admit(ctx context.Context, c *Connector, a *Arrival) error 
 	a.Subject, a.Created = saved.Subject, saved.Change == identity.ChangeCreated
 	return nil
 }
-
-// link links the person to the user who began the trip.
-func (f *Federation) link(ctx context.Context, c *Connector, a *Arrival, who *identity.Federated) error {
-	now := f.options.Now()
-	err := f.options.Links.AddLink(ctx, &identity.Link{
-		Connector: c.ID, Issuer: who.Issuer, UpstreamSubject: who.Subject, Subject: a.Trip.Subject, Origin: identity.LinkProved,
-		Roles: who.Roles, RefreshToken: who.RefreshToken, LinkedAt: now, SeenAt: now,
-	})
-	if errors.Is(err, identity.ErrConflict) {
-		return &upstream.Error{Kind: upstream.Collision, Err: err}
-	}
-	if errors.Is(err, identity.ErrNotFound) {
-		return upstream.Fail(upstream.Unknown, "the user is gone")
-	}
-	a.Subject = a.Trip.Subject
-	return err
-}

@@ -12,6 +12,7 @@ import (
 	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/outbound"
+	"keyway/provider/pages"
 	"keyway/provider/store"
 	"keyway/provider/store/storetest"
 	"keyway/provider/upstream"
@@ -261,4 +262,35 @@ func TestNobodyKnowsWhenWhereTheUpstreamDoesNotSay(t *testing.T) {
 	require.True(t, federation.Vouched("corp", &upstream.Person{}, user, now).AuthTime.IsZero())
 	require.Equal(t, now.Add(-time.Hour), federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(-time.Hour)}, user, now).AuthTime)
 	require.Equal(t, now, federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(time.Hour)}, user, now).AuthTime, "nobody signs in in the future")
+}
+
+func TestWhatTheAccountPageShowsOfLinks(t *testing.T) {
+	j := newJourney(t, func(c *federation.Connector) { c.Hidden = true })
+	saved, err := j.store.SaveRecords(t.Context(), []identity.Record{{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "alice"}}}}})
+	require.NoError(t, err)
+	alice := &identity.User{Subject: saved[0].Subject}
+	require.NoError(t, j.store.AddLink(t.Context(), &identity.Link{Connector: "gone", Issuer: "https://gone.example", UpstreamSubject: "u<1>", Subject: alice.Subject, Origin: identity.LinkByAdmin}))
+	var s pages.LinkSection
+	require.NoError(t, j.Fill(t.Context(), alice, &s))
+	require.Len(t, s.Links, 1)
+	require.Equal(t, "gone", s.Links[0].Name, "of a connector that is gone, the id is left")
+	require.NotContains(t, s.Links[0].ID, "u<1>")
+	require.Equal(t, []pages.Upstream{{ID: "other", Name: "OTHER"}}, s.Upstreams, "a hidden one is not offered")
+
+	trip := federation.Trip{Connector: "corp", Subject: alice.Subject, Session: session}
+	for name, change := range map[string]func(*federation.Trip){
+		"a hidden connector": func(*federation.Trip) {},
+		"no such connector":  func(x *federation.Trip) { x.Connector = "gone" },
+		"nobody":             func(x *federation.Trip) { x.Connector, x.Subject = "other", "" },
+		"no session":         func(x *federation.Trip) { x.Connector, x.Session = "other", [32]byte{} },
+	} {
+		x := trip
+		change(&x)
+		_, err := j.BeginLink(t.Context(), x, "")
+		require.ErrorIs(t, err, identity.ErrNotFound, name)
+	}
+	_, err = j.Unlink(t.Context(), s.Links[0].ID, &identity.Event{Subject: "somebody else"})
+	require.ErrorIs(t, err, identity.ErrNotFound)
+	_, err = j.Unlink(t.Context(), s.Links[0].ID, &identity.Event{Subject: alice.Subject})
+	require.ErrorIs(t, err, identity.ErrLastWay)
 }

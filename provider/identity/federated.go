@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -49,6 +50,22 @@ const (
 	LinkByAdmin LinkOrigin = "admin"
 )
 
+// ErrLastWay says that a link is the only way in that somebody has.
+var ErrLastWay = errors.New("the user has no other way in")
+
+// Unlinking is a link that is to go.
+type Unlinking struct {
+	Subject         string // ours
+	Issuer          string
+	UpstreamSubject string
+	// Others are the connectors by which a person could come in instead. Who has
+	// neither a link of one of them nor a password here keeps this one, unless
+	// Anyway is set.
+	Others []string
+	Anyway bool
+	Event  *Event // of who did it; nil for one without more
+}
+
 // Links is what federation reads and writes of people.
 type Links interface {
 	// FindLink returns [ErrNotFound] where nobody is linked.
@@ -64,7 +81,8 @@ type Links interface {
 	// AddLink links a user who is there; [ErrConflict] where the person at the
 	// upstream is linked already, [ErrNotFound] where there is no such user.
 	AddLink(ctx context.Context, l *Link) error
-	// RemoveLink unlinks, and is recorded as user_unlinked; [ErrNotFound] where
-	// there is no such link of the subject.
-	RemoveLink(ctx context.Context, issuer, upstreamSubject, subject string) error
+	// RemoveLink unlinks, and ends the sessions and grants of the subject that came
+	// by the link's connector. It is recorded as user_unlinked. [ErrNotFound] where
+	// there is no such link of the subject, [ErrLastWay] where it has to stay.
+	RemoveLink(ctx context.Context, u *Unlinking) error
 }

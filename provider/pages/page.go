@@ -180,7 +180,7 @@ type LoggedOutPage struct {
 // the codes "login_upstream_refused", "login_upstream_untrusted",
 // "login_upstream_unavailable", "login_upstream_unknown",
 // "login_upstream_collision", "login_upstream_disabled",
-// "login_upstream_elsewhere", "unknown_client", "invalid_redirect_uri", "interaction_expired",
+// "login_upstream_elsewhere", "link_upstream_collision", "unknown_client", "invalid_redirect_uri", "interaction_expired",
 // "interaction_answered", "invalid_request_uri",
 // "wrong_browser", "csrf", "temporarily_unavailable" and "server_error"; every
 // other code gets a general one.
@@ -189,6 +189,7 @@ type ErrorPage struct {
 	Code      string
 	RequestID string
 	Retry     string // path and query of where to sign in once more; "" where that would be of no use
+	Back      string // path of the account page, for who came from there; else ""
 }
 
 // FormPostPage sends an authorization response to the client by a form (OAuth
@@ -211,18 +212,40 @@ type FormPostPage struct {
 //	apps/add             "system", "name", "days" (0 for ever), "networks"; answered by [AppPasswordPage]
 //	apps/remove          "id", of the app password
 //	apps/again           signs in anew, and comes back
+//	links/add            "connector", of the upstream that the person goes to
+//	links/remove         "id", of the link
+//	links/again          signs in anew, and comes back
 type AccountPage struct {
 	Visit
 	CSRF     string
 	User     User
 	Sessions []Session
 	Consents []Consent
-	Notice   string // what was done: "session_ended", "consent_revoked", "password_changed" or "app_removed"; "" for nothing
+	Notice   string // what was done: "session_ended", "consent_revoked", "password_changed", "app_removed", "linked" or "unlinked"; "" for nothing
 
 	Changeable bool   // the person has a password here
 	Refused    string // why it was not changed: an error of [LoginPage], or "too_short", "too_long", "malformed", "common", "own_name", "same"; "" where nobody tried
 
-	Apps AppSection
+	Apps  AppSection
+	Links LinkSection
+}
+
+// LinkSection is about where else the person can sign in. Without links and upstreams
+// it is not shown.
+type LinkSection struct {
+	Links     []UpstreamLink
+	Upstreams []Upstream // that the person is not linked to, and could be
+	Fresh     bool       // the person signed in just now, and so may add one
+	Refused   string     // why nothing was done: "stale", "last" or "unavailable"; "" where nobody tried
+	Schemes   []string   // of the upstreams' URLs, such as https
+}
+
+// UpstreamLink lets the person in who is signed in at an upstream.
+type UpstreamLink struct {
+	ID    string
+	Name  string // the upstream's
+	Since time.Time
+	Used  time.Time // when the upstream last vouched for them
 }
 
 // AppSection is about the person's app passwords. Without systems and passwords it is
@@ -301,7 +324,11 @@ func (p *DeviceDonePage) about() traits { return traits{name: "device_done", Vis
 func (p *FormPostPage) about() traits {
 	return traits{name: "form_post", Visit: p.Visit, scripts: true}
 }
-func (p *AccountPage) about() traits { return traits{name: "account", Visit: p.Visit} }
+
+func (p *AccountPage) about() traits {
+	return traits{name: "account", Visit: p.Visit, targets: p.Links.Schemes}
+}
+
 func (p *AppPasswordPage) about() traits {
 	return traits{name: "app_password", Visit: p.Visit}
 }

@@ -165,7 +165,7 @@ func samplePages() []Page {
 		&DeviceDonePage{Visit: visit, Allowed: true}, &DeviceDonePage{Visit: visit},
 		&LogoutPage{Visit: visit, Form: form, User: user}, &LogoutPage{Form: form},
 		&LoggedOutPage{}, &LoggedOutPage{Visit: visit, Frames: []string{"https://app.example/out?sid=1"}, Continue: "https://app.example/"},
-		&ErrorPage{}, &ErrorPage{Code: "login_upstream_refused", RequestID: "1", Retry: "/login?interaction=1"}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
+		&ErrorPage{}, &ErrorPage{Code: "login_upstream_refused", RequestID: "1", Retry: "/login?interaction=1", Back: "/account"}, &ErrorPage{Visit: visit, Code: "invalid_request", RequestID: "1"},
 		&FormPostPage{Visit: visit, Action: visit.RedirectURI, Fields: []Field{{"code", "x"}}},
 		&AccountPage{},
 		&AccountPage{
@@ -180,7 +180,11 @@ func samplePages() []Page {
 				},
 			},
 		},
-		&AccountPage{Apps: AppSection{Systems: []AppSystem{{"faveo", "Faveo"}}, Refused: "stale"}},
+		&AccountPage{
+			Apps:  AppSection{Systems: []AppSystem{{"faveo", "Faveo"}}, Refused: "stale"},
+			Links: LinkSection{Links: []UpstreamLink{{ID: "1", Name: "Example Corp", Since: at, Used: at}}, Refused: "last", Fresh: true, Upstreams: []Upstream{{"other", "Other"}}},
+		},
+		&AccountPage{Links: LinkSection{Upstreams: []Upstream{{"corp", "Example Corp"}}}},
 		&AppPasswordPage{Visit: visit, Password: "aaaaa", Name: "Gateway", System: "Faveo", Usernames: []string{"alice"}, Expires: at, Networks: []string{"192.0.2.0/24"}},
 		&AppPasswordPage{Password: "aaaaa", Name: "Gateway", System: "Faveo"},
 	}

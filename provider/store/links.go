@@ -219,18 +219,3 @@ func (s *Store) AddLink(ctx context.Context, l *identity.Link) error {
 		return s.addEvent(ctx, tx, &identity.Event{Kind: "user_linked", Subject: l.Subject, Connector: l.Connector})
 	})
 }
-
-// RemoveLink implements [identity.Links].
-func (s *Store) RemoveLink(ctx context.Context, issuer, upstreamSubject, subject string) error {
-	return s.write(ctx, func(ctx context.Context, tx *session) error {
-		n, err := tx.exec(ctx, `DELETE FROM upstream_link WHERE issuer = $1 AND upstream_subject = $2 AND subject = $3`,
-			issuer, upstreamSubject, subject)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return identity.ErrNotFound
-		}
-		return s.addEvent(ctx, tx, &identity.Event{Kind: "user_unlinked", Subject: subject})
-	})
-}

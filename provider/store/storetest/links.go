@@ -159,8 +159,10 @@ func linkOnce(t *testing.T, f *fixture) {
 	if l.Subject == alice {
 		stranger = bob
 	}
-	require.ErrorIs(t, f.RemoveLink(t.Context(), l.Issuer, "u1", stranger), identity.ErrNotFound)
-	require.NoError(t, f.RemoveLink(t.Context(), l.Issuer, "u1", l.Subject))
-	require.ErrorIs(t, f.RemoveLink(t.Context(), l.Issuer, "u1", l.Subject), identity.ErrNotFound)
+	gone := &identity.Unlinking{Issuer: l.Issuer, UpstreamSubject: "u1", Subject: stranger, Anyway: true}
+	require.ErrorIs(t, f.RemoveLink(t.Context(), gone), identity.ErrNotFound)
+	gone.Subject = l.Subject
+	require.NoError(t, f.RemoveLink(t.Context(), gone))
+	require.ErrorIs(t, f.RemoveLink(t.Context(), gone), identity.ErrNotFound)
 	require.ErrorIs(t, f.AddLink(t.Context(), link("nobody")), identity.ErrNotFound)
 }

@@ -80,6 +80,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(), registrationChecks(),
 		linkChecks(),
+		unlinkChecks(),
 		appPasswordChecks(), logoutChecks(),
 		tripChecks(),
 		requestChecks(),
