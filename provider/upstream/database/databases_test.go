@@ -82,14 +82,14 @@ func TestWhatARowSays(t *testing.T) {
 			{"disabled", "disabled", "correct-horse", "disabled"},
 			{"disabled is told to who has the password only", "disabled", "guess-1", "wrong"},
 			{"locked", "locked", "correct-horse", "locked"},
-			{"a status of no known meaning lets nobody in", "odd", "correct-horse", "untrusted"},
+			{"a status of no known meaning lets nobody in", "odd", "correct-horse", "refused"},
 			{"no hash", "empty", "correct-horse", "wrong"},
 			{"no hash and no password", "empty", "", "wrong"},
 			{"a scheme that nobody knows", "unknown scheme", "correct-horse", "wrong"},
 			{"a password in clear is no hash", "plain", "correct-horse", "wrong"},
-			{"bytes that are no text", "picture", "correct-horse", "untrusted"},
+			{"bytes that are no text", "picture", "correct-horse", "refused"},
 			{"disabled by the expression", "low", "correct-horse", "disabled"},
-			{"two rows", "twin", "correct-horse", "untrusted"},
+			{"two rows", "twin", "correct-horse", "refused"},
 			{"no row", "nobody", "correct-horse", "unknown"},
 		})
 		p, err := u.Verify(t.Context(), login("md5", "correct-horse"))
@@ -97,7 +97,7 @@ func TestWhatARowSays(t *testing.T) {
 		require.Equal(t, json.Number("1.5"), p.Claims["score"])
 		require.NotContains(t, p.Claims, "pic")
 		for subject, want := range map[string]string{
-			"1": "", "4": "disabled", "5": "", "6": "untrusted", "11": "disabled", "99": "unknown", "one": "unknown", "99999999999999999999": "unknown",
+			"1": "", "4": "disabled", "5": "", "6": "refused", "11": "disabled", "99": "unknown", "one": "unknown", "99999999999999999999": "unknown",
 		} {
 			_, err := u.Follow(t.Context(), &upstream.Known{Issuer: issuer, Subject: subject})
 			if want == "" {
@@ -149,8 +149,15 @@ func TestTheDatabaseCannotBeWrittenTo(t *testing.T) {
 func TestQueriesThatCannotTellWhoSomebodyIs(t *testing.T) {
 	dsn := sqlite(t)
 	for name, query := range map[string]string{
-		"no subject":          "SELECT hash FROM people WHERE name = :login",
-		"a column twice":      "SELECT id AS subject, hash, hash FROM people WHERE name = :login",
+		"no subject":     "SELECT hash FROM people WHERE name = :login",
+		"a column twice": "SELECT id AS subject, hash, hash FROM people WHERE name = :login",
+	} {
+		for _, who := range []string{"md5", "nobody"} {
+			_, err := open(t, database.Options{DSN: dsn, Query: query}).Verify(t.Context(), login(who, "correct-horse"))
+			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%s: %v", name, err)
+		}
+	}
+	for name, query := range map[string]string{
 		"a subject of NULL":   "SELECT NULL AS subject, hash FROM people WHERE name = :login",
 		"an empty subject":    "SELECT '' AS subject, hash FROM people WHERE name = :login",
 		"a subject too long":  "SELECT '" + strings.Repeat("a", 513) + "' AS subject, hash FROM people WHERE name = :login",
@@ -158,7 +165,7 @@ func TestQueriesThatCannotTellWhoSomebodyIs(t *testing.T) {
 		"a number that isn't": "SELECT id AS subject, hash, 9e999 AS x FROM people WHERE name = :login",
 	} {
 		_, err := open(t, database.Options{DSN: dsn, Query: query}).Verify(t.Context(), login("md5", "correct-horse"))
-		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%s: %v", name, err)
+		require.Equal(t, upstream.Refused, upstream.KindOf(err), "%s: %v", name, err)
 	}
 	_, err := open(t, database.Options{DSN: dsn, Query: "SELECT x FROM nowhere WHERE name = :login"}).Verify(t.Context(), login("md5", "x"))
 	require.Equal(t, upstream.Unavailable, upstream.KindOf(err), "a mistake in the query is nobody's wrong password")

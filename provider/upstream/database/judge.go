@@ -58,7 +58,7 @@ func (u *Upstream) status(r *row) error {
 	case statusUnverified:
 		return upstream.Fail(upstream.Disabled, "the status there is unverified")
 	default:
-		return upstream.Fail(upstream.Untrusted, "the column status must be active, disabled, locked or unverified")
+		return refused("the column status must be active, disabled, locked or unverified")
 	}
 	if u.disabled == nil {
 		return nil
@@ -66,7 +66,7 @@ func (u *Upstream) status(r *row) error {
 	machine := vm.VM{MemoryBudget: maxMemory}
 	v, err := machine.Run(u.disabled, environment(r))
 	if err != nil {
-		return upstream.Fail(upstream.Untrusted, "disabled_when: the expression failed") // its text may quote claims
+		return refused("disabled_when: the expression failed") // its text may quote claims
 	}
 	if v == true {
 		return upstream.Fail(upstream.Disabled, "disabled_when is true")
@@ -76,10 +76,10 @@ func (u *Upstream) status(r *row) error {
 
 func away(err error) error { return &upstream.Error{Kind: upstream.Unavailable, Err: err} }
 
-// judge tells a value that the database cannot hold against its column, which is a
+// kindOf tells a value that the database cannot hold against its column, which is a
 // name that nobody has, from a database that is away: else anybody could open the
 // breaker by such names.
-func judge(err error, value string) error {
+func kindOf(err error, value string) error {
 	ascii := strings.IndexFunc(value, func(r rune) bool { return r > 0x7f }) < 0
 	var pg *pgconn.PgError
 	var my *mysql.MySQLError

@@ -23,6 +23,7 @@ func TestMariaDB(t *testing.T) {
 		"people of OSSN": peopleOfOSSN, "people of Faveo": peopleOfFaveo, "what becomes of them": whatBecomesOfThem,
 		"CVE-2022-24124: a name is never part of the query": neverSpliced, "a query that writes comes to nothing": readOnly,
 		"another character set": otherCharacters, "an account that may only read": leastRights,
+		"over TLS": overTLS,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
@@ -46,7 +47,7 @@ func peopleOfOSSN(t *testing.T, server *mariadbtest.Server) {
 		{"nobody", "", "correct-horse", "unknown"},
 		{"who has not confirmed, before the password", "bobby", "guess-1", "disabled"},
 		{"who never got a code to confirm", "nora", "correct-horse", "disabled"},
-		{"two people of one name", "twin", "correct-horse", "untrusted"},
+		{"two people of one name", "twin", "correct-horse", "refused"},
 	})
 	p, err := u.Verify(t.Context(), login("alice", "correct-horse"))
 	require.NoError(t, err)
@@ -154,6 +155,23 @@ func leastRights(t *testing.T, server *mariadbtest.Server) {
 	_, err := refused.Verify(t.Context(), login("alice", "correct-horse"))
 	require.Equal(t, upstream.Unavailable, upstream.KindOf(err), "our own password there says nothing of anybody else's")
 	require.NotContains(t, err.Error(), "another-secret")
+}
+
+func overTLS(t *testing.T, server *mariadbtest.Server) {
+	server.Execute(t, "", "CREATE USER 'tls'@'127.0.0.1' IDENTIFIED BY 'tls-secret' REQUIRE SSL;\nGRANT SELECT ON ossn.* TO 'tls'@'127.0.0.1';\n")
+	dsn := server.DSNOf("tls", "tls-secret", "ossn")
+	for sslmode, want := range map[string]string{
+		"sslmode=verify-full&sslrootcert=" + server.Certificate(): "2",
+		"sslmode=require":     "2", // nobody vouches for it
+		"sslmode=verify-full": "unavailable",
+		"sslmode=disable":     "unavailable",
+		"":                    "unavailable", // on loopback it is not asked for
+	} {
+		try(t, open(t, preset(t, "ossn", dsn+"?"+sslmode)), []attempt{{sslmode, "alice", "correct-horse", want}})
+	}
+	elsewhere := strings.Replace(dsn, "127.0.0.1", "localhost", 1) + "?sslmode=verify-full&sslrootcert=" + server.Certificate()
+	_, err := open(t, preset(t, "ossn", elsewhere)).Verify(t.Context(), login("alice", "correct-horse"))
+	require.ErrorContains(t, err, "certificate", "it is another name's")
 }
 
 func serverAway(t *testing.T, server *mariadbtest.Server) {

@@ -51,7 +51,7 @@ func one(rows *sql.Rows) (*row, error) {
 	}
 	r, err := newRow(columns, values)
 	if err == nil && rows.Next() {
-		return nil, upstream.Fail(upstream.Untrusted, "there are several rows; the query must lead to one person")
+		return nil, refused("there are several rows; the query must lead to one person")
 	}
 	return r, err
 }
@@ -70,8 +70,15 @@ func checkColumns(columns []string) error {
 	return nil
 }
 
+// untrusted is a mistake in the query.
 func untrusted(format string, args ...any) error {
 	return &upstream.Error{Kind: upstream.Untrusted, Err: fmt.Errorf(format, args...)}
+}
+
+// refused is about one person's row: to call that untrusted would let anybody open
+// the breaker by the name.
+func refused(format string, args ...any) error {
+	return &upstream.Error{Kind: upstream.Refused, Err: fmt.Errorf(format, args...)}
 }
 
 func newRow(columns []string, values []any) (*row, error) {
@@ -83,7 +90,7 @@ func newRow(columns []string, values []any) (*row, error) {
 	for i, name := range columns {
 		v, ok := plain(values[i])
 		if !ok {
-			return nil, untrusted("column %q: neither a text of at most %d bytes nor a number, a time, true or false", name, maxValue)
+			return nil, refused("column %q: neither a text of at most %d bytes nor a number, a time, true or false", name, maxValue)
 		}
 		if v == nil {
 			continue
@@ -95,7 +102,7 @@ func newRow(columns []string, values []any) (*row, error) {
 		r.claims[name] = v
 	}
 	if r.subject == "" || len(r.subject) > maxName {
-		return nil, untrusted("column subject: not a text of 1 to %d bytes", maxName)
+		return nil, refused("column subject: not a text of 1 to %d bytes", maxName)
 	}
 	return r, nil
 }

@@ -113,24 +113,29 @@ func (u *Upstream) Verify(ctx context.Context, l *upstream.Login) (*upstream.Per
 		}
 		return nil, err
 	}
-	if u.options.StatusFirst {
-		if err := u.status(r); err != nil {
-			return nil, err
-		}
-	}
-	right, readable, err := u.options.Hashes.Verify(ctx, &r.credential, l.Password)
-	switch {
-	case err != nil:
-		return nil, away(err)
-	case !readable:
-		return nil, upstream.Fail(upstream.Wrong, "the hash there has no form that could be verified")
-	case !right:
-		return nil, upstream.Fail(upstream.Wrong, "the password is not the one there")
-	}
-	if err := u.status(r); err != nil {
+	if err := u.judge(ctx, r, l.Password); err != nil {
 		return nil, err
 	}
 	return u.person(r), nil
+}
+
+// judge holds the password against the row.
+func (u *Upstream) judge(ctx context.Context, r *row, password string) error {
+	if u.options.StatusFirst {
+		if err := u.status(r); err != nil {
+			return err
+		}
+	}
+	right, readable, err := u.options.Hashes.Verify(ctx, &r.credential, password)
+	switch {
+	case err != nil:
+		return away(err)
+	case !readable:
+		return upstream.Fail(upstream.Wrong, "the hash there has no form that could be verified")
+	case !right:
+		return upstream.Fail(upstream.Wrong, "the password is not the one there")
+	}
+	return u.status(r)
 }
 
 // Follow implements [upstream.Follower]. Who is locked there for a while keeps what
@@ -185,7 +190,7 @@ func (u *Upstream) ask(ctx context.Context, s statement, value string) (*row, er
 	}
 	rows, err := tx.QueryContext(ctx, s.text, args...)
 	if err != nil {
-		return nil, judge(err, value)
+		return nil, kindOf(err, value)
 	}
 	defer rows.Close() //nolint:errcheck // only read from
 	r, err := one(rows)
@@ -194,7 +199,7 @@ func (u *Upstream) ask(ctx context.Context, s statement, value string) (*row, er
 	}
 	var told *upstream.Error
 	if err != nil && !errors.As(err, &told) {
-		return nil, judge(err, value)
+		return nil, kindOf(err, value)
 	}
 	return r, err
 }

@@ -67,7 +67,7 @@ func Start(t testing.TB) *Server {
 	}
 	s := &Server{program: program, dir: dir, password: rand.Text()}
 	t.Cleanup(s.close)
-	if err := errors.Join(s.prepare(), s.choosePort()); err != nil {
+	if err := errors.Join(s.certify(), s.prepare(), s.choosePort()); err != nil {
 		t.Fatal(err)
 	}
 	s.Resume(t)
@@ -137,7 +137,8 @@ func (s *Server) choosePort() error {
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()
 	args := append([]string{"-c", keep, "keep", s.dir, s.program}, s.arguments(
-		"--bind-address=127.0.0.1", "--port="+s.port, "--socket="+filepath.Join(s.dir, "socket"), "--pid-file="+filepath.Join(s.dir, "pid"))...)
+		"--bind-address=127.0.0.1", "--port="+s.port, "--socket="+filepath.Join(s.dir, "socket"), "--pid-file="+filepath.Join(s.dir, "pid"),
+		"--ssl-cert="+s.Certificate(), "--ssl-key="+s.keyFile())...)
 	s.keeper = exec.CommandContext(context.Background(), "/bin/sh", args...) //nolint:gosec // our own script
 	own(s.keeper)
 	in, err := s.keeper.StdinPipe()
