@@ -2,6 +2,8 @@ package identity_test
 
 import (
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +51,54 @@ func TestPasswordsThatAreTaken(t *testing.T) {
 	}
 	if err := identity.JudgePassword("k7#Qz!pw", &identity.User{}); err != nil {
 		t.Errorf("somebody without a name: %v", err)
+	}
+}
+
+func TestTheListsAreSorted(t *testing.T) {
+	for _, file := range []string{"common_passwords.txt", "common_words.txt"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Fields(string(text))
+		if len(lines) < 800 || !slices.IsSorted(lines) || strings.Join(lines, "\n")+"\n" != string(text) {
+			t.Errorf("%s: %d lines, which are to be sorted, each one word", file, len(lines))
+		}
+	}
+}
+
+// OWASP ASVS 5.0, 6.2.4: at least the 3,000 most common ones that are long enough.
+func TestTheMostCommonPasswordsAreRefused(t *testing.T) {
+	text, err := os.ReadFile("common_passwords.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(string(text))
+	if len(all) != 10_000 {
+		t.Fatalf("%d passwords", len(all))
+	}
+	for _, p := range all {
+		if len(p) < identity.MinPassword || p != strings.ToLower(p) {
+			t.Errorf("%q is of no use in the list", p)
+		}
+		for _, typed := range []string{p, strings.ToUpper(p)} {
+			if err := identity.JudgePassword(typed, person()); !errors.Is(err, identity.PasswordCommon) {
+				t.Errorf("%q: %v", typed, err)
+			}
+		}
+	}
+	for _, p := range []string{"Maverick2024!", "m4v3rick", "godzillagodzilla", "123midnight"} {
+		if err := identity.JudgePassword(p, person()); !errors.Is(err, identity.PasswordCommon) {
+			t.Errorf("%q is a common one with something around it: %v", p, err)
+		}
+	}
+}
+
+// What somebody types must not hold the server up.
+func BenchmarkJudgePassword(b *testing.B) {
+	worst := strings.Repeat("qwertasdf1-", 11) + "z"
+	for b.Loop() {
+		_ = identity.JudgePassword(worst, person())
 	}
 }
 
