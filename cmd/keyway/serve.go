@@ -72,6 +72,7 @@ type program struct {
 	gate     *identity.Gate
 	provider *provider.Provider
 	adapter  *adapter.Adapter
+	systems  []adapter.Instance
 	handler  http.Handler
 	closers  []func() error
 }
@@ -98,6 +99,7 @@ func openAt(ctx context.Context, cfg *config.Config, logTo io.Writer, now func()
 	if err = adapter.Check(systems); err != nil {
 		return nil, err
 	}
+	p.systems = systems
 	if err = checkTLS(cfg.TLS); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -58,7 +59,7 @@ func (p *program) verifier(c *config.Connector, one *federation.Connector) (iden
 	if one == nil || one.Verifier == nil {
 		return nil, nil
 	}
-	asked, err := federation.NewPassword(federation.PasswordOptions{Connector: one, Links: p.store, Users: p.store, Now: p.now})
+	asked, err := federation.NewPassword(federation.PasswordOptions{Connector: one, Links: p.store, Users: p.store, Now: p.now, Systems: p.systemsOf(c)})
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +67,18 @@ func (p *program) verifier(c *config.Connector, one *federation.Connector) (iden
 		Name: c.ID, Authenticator: asked, Log: p.log,
 		Timeout: c.Guard.Timeout, Parallel: c.Guard.Parallel, Failures: c.Guard.Failures, Rest: c.Guard.Rest,
 	})
+}
+
+// systemsOf are the legacy systems in which everybody of a connector has an account.
+func (p *program) systemsOf(c *config.Connector) []string {
+	var names []string
+	for _, s := range p.systems {
+		namespace := cmp.Or(s.Accounts, s.System.Accounts)
+		if slices.ContainsFunc(c.Mapping.Accounts, func(a config.MappingAccount) bool { return a.System == namespace && a.When == "" }) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func (p *program) verifierRule(v *config.VerifierRule, known map[string]identity.Authenticator) identity.Rule {

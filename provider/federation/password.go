@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,12 +21,16 @@ const (
 	maxPassword = 1024
 )
 
-// PasswordOptions are what a [Password] needs; all of them.
+// PasswordOptions are what a [Password] needs; all but Systems.
 type PasswordOptions struct {
 	Connector *Connector // with a Verifier
 	Links     identity.Links
 	Users     identity.Users
 	Now       func() time.Time
+	// Systems are the legacy systems' instances in which everybody at the upstream has
+	// an account. What it says of them is told there to who comes for the first time,
+	// too; elsewhere it would tell right passwords from wrong ones to who has none.
+	Systems []string
 }
 
 // Password judges passwords by asking one upstream. Whom it vouches for becomes a
@@ -84,7 +89,7 @@ func (p *Password) AuthenticateLogin(ctx context.Context, c identity.Credentials
 	}
 	person, err := p.options.Connector.Verifier.Verify(ctx, &upstream.Login{Username: c.Username, Password: c.Password, System: c.System})
 	if err != nil {
-		return nil, p.refusal(ctx, err)
+		return nil, p.refusal(ctx, err, c.System)
 	}
 	if person == nil || person.Issuer == "" || person.Subject == "" {
 		return nil, identity.Failf(identity.ReasonUnavailable, "the upstream did not say who it is")
@@ -150,8 +155,9 @@ func outage(err error) error {
 }
 
 // refusal is what an upstream's error means here.
-func (p *Password) refusal(ctx context.Context, err error) error {
+func (p *Password) refusal(ctx context.Context, err error, system string) error {
 	failure := identity.Fail(ReasonOf(upstream.KindOf(err)), err)
+	failure.Candid = slices.Contains(p.options.Systems, system)
 	var e *upstream.Error
 	if !errors.As(err, &e) || e.Subject == "" {
 		return failure
@@ -179,6 +185,8 @@ func ReasonOf(kind upstream.Kind) identity.Reason {
 		return identity.ReasonWrongPassword
 	case upstream.Disabled, upstream.Expired:
 		return identity.ReasonDisabled
+	case upstream.Unverified:
+		return identity.ReasonUnverified
 	case upstream.Locked:
 		return identity.ReasonLocked
 	case upstream.Untrusted, upstream.Unavailable:

@@ -74,7 +74,7 @@ func newOffice(t *testing.T, change ...func(*federation.Connector)) *office {
 	for _, f := range change {
 		f(c)
 	}
-	o.Password, err = federation.NewPassword(federation.PasswordOptions{Connector: c, Links: o.store, Users: o.store, Now: now})
+	o.Password, err = federation.NewPassword(federation.PasswordOptions{Connector: c, Links: o.store, Users: o.store, Now: now, Systems: []string{"corps-own"}})
 	require.NoError(t, err)
 	o.chain, err = identity.NewChain([]identity.Rule{{Steps: []identity.Step{{Name: "corp", Authenticator: o.Password, Upstream: true}}}})
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestWhomAnUpstreamVouchesForSignsInHere(t *testing.T) {
 func TestWhatAnUpstreamSaysIsOneReason(t *testing.T) {
 	for kind, want := range map[upstream.Kind]identity.Reason{
 		upstream.Unknown: identity.ReasonUnknownUser, upstream.Wrong: identity.ReasonWrongPassword, upstream.Refused: identity.ReasonWrongPassword,
-		upstream.Disabled: identity.ReasonDisabled, upstream.Expired: identity.ReasonDisabled, upstream.Locked: identity.ReasonLocked,
+		upstream.Disabled: identity.ReasonDisabled, upstream.Unverified: identity.ReasonUnverified, upstream.Expired: identity.ReasonDisabled, upstream.Locked: identity.ReasonLocked,
 		upstream.Unavailable: identity.ReasonUnavailable, upstream.Untrusted: identity.ReasonUnavailable, "new": identity.ReasonUnavailable,
 		upstream.Collision: identity.ReasonUnknownUser,
 	} {
@@ -271,6 +271,32 @@ func TestAStrangerMayBeKnownToAnUpstream(t *testing.T) {
 	require.Len(t, events, 3)
 	for _, e := range events {
 		require.Equal(t, []string{"unknown_user", "corp"}, []string{string(e.Reason), e.Verifier})
+	}
+}
+
+func TestAStrangerIsToldWhatTheirOwnSystemWouldTell(t *testing.T) {
+	o := newOffice(t)
+	for _, tt := range []struct {
+		name, username, system string
+		kind                   upstream.Kind
+		want                   identity.Reason
+	}{
+		{"a wrong password", "alice", "corps-own", "", identity.ReasonWrongPassword},
+		{"an account that is not confirmed", "alice", "corps-own", upstream.Unverified, identity.ReasonUnverified},
+		{"a name that nobody has", "nobody", "corps-own", "", identity.ReasonUnknownUser},
+		{"a wrong password for another system", "alice", "faveo", "", identity.ReasonUnknownUser},
+		{"a wrong password for a name that is somebody else's here", "taken", "corps-own", "", identity.ReasonUnknownUser},
+	} {
+		c := as(tt.username, "wrong")
+		c.System, c.Stranger = tt.system, true
+		if o.kind = tt.kind; tt.username == "taken" {
+			o.user(t, "taken")
+			login, err := c.Resolve(t.Context(), o.store)
+			require.NoError(t, err)
+			c.Login = login
+		}
+		_, err := o.signIn.Authenticate(t.Context(), c)
+		require.Equal(t, tt.want, identity.ReasonOf(err), tt.name)
 	}
 }
 

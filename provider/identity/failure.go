@@ -43,6 +43,9 @@ type Failure struct {
 	// upstream does: a user of ours, or somebody who is none yet. Their failures
 	// count as one, by whatever names they were tried.
 	Subject, Name string
+	// Candid says that everybody whom the upstream knows has an account in the calling
+	// system: it may be told to who is unknown here.
+	Candid bool
 }
 
 // Fail returns a failure with a cause for the log.

@@ -93,7 +93,9 @@ func (s *SignIn) authenticate(ctx context.Context, c Credentials, l *Login) (*Id
 		return id, nil
 	case c.Stranger && !away(err): // what is right elsewhere must not show
 		about := new(Failure)
-		_ = errors.As(err, &about)
+		if errors.As(err, &about) && about.Candid && c.Login == nil {
+			return nil, err // as that system itself would tell
+		}
 		return nil, &Failure{Reason: ReasonUnknownUser, Err: err, Subject: about.Subject, Name: about.Name}
 	}
 	return nil, err

@@ -75,10 +75,11 @@ const (
 	Unknown     Kind = "unknown"     // nobody there has the name, or nobody here is linked to who has
 	Collision   Kind = "collision"   // what the person would be called here is somebody else's
 
-	Wrong    Kind = "wrong"    // the password
-	Disabled Kind = "disabled" // the account there, or it has expired
-	Locked   Kind = "locked"   // the account there, for a while
-	Expired  Kind = "expired"  // the password there, which has to be changed first
+	Wrong      Kind = "wrong"      // the password
+	Disabled   Kind = "disabled"   // the account there, or it has expired
+	Unverified Kind = "unverified" // the account there, whose owner has not confirmed it
+	Locked     Kind = "locked"     // the account there, for a while
+	Expired    Kind = "expired"    // the password there, which has to be changed first
 )
 
 // Error is every error of a connector. Err is for the log only.

@@ -56,7 +56,7 @@ func (u *Upstream) status(r *row) error {
 	case statusLocked:
 		return upstream.Fail(upstream.Locked, "the status there is locked")
 	case statusUnverified:
-		return upstream.Fail(upstream.Disabled, "the status there is unverified")
+		return upstream.Fail(upstream.Unverified, "the status there is unverified")
 	default:
 		return refused("the column status must be active, disabled, locked or unverified")
 	}

@@ -114,7 +114,7 @@ func (u *Upstream) Verify(ctx context.Context, l *upstream.Login) (*upstream.Per
 		return nil, err
 	}
 	if err := u.judge(ctx, r, l.Password); err != nil {
-		return nil, err
+		return nil, &upstream.Error{Kind: upstream.KindOf(err), Err: err, Issuer: u.options.Issuer, Subject: r.subject}
 	}
 	return u.person(r), nil
 }

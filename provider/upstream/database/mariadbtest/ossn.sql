@@ -35,17 +35,17 @@ CREATE TABLE ossn.ossn_entities_metadata (
 INSERT INTO ossn.ossn_users (guid, type, username, email, password, salt, first_name, last_name, last_login, last_activity, activation, time_created) VALUES
   (1, 'admin', 'adminuser', 'admin@example.com', '$2y$10$5b2Z72mwyUT3mhp7Qfbgp.HJXrifxqyTUiugaIdLc56He/ehUnsge', 'a1b2c3d4', 'Ada', 'Admin', 0, 0, '', 1700000000),
   (2, 'normal', 'alice', 'alice.mixed@example.com', '01c2099960cdb80f22b2ee433ae7a40c', 'ab12cd34', 'Alice', 'Example', 0, 0, '', 1700000000),
-  (3, 'normal', 'carol', 'carol@example.com', '$2y$10$OvxIC846UFrCuxpZi8GFBuzF3roFtj1ztvCL5oy4o7oMdvmGcLgwC', '0f1e2d3c', 'Zoë', 'O&#039;Brien &amp; Sons', 0, 0, '', 1700000000),
+  (3, 'normal', 'carol', 'carol@example.com', '$2y$10$OvxIC846UFrCuxpZi8GFBuzF3roFtj1ztvCL5oy4o7oMdvmGcLgwC', '0f1e2d3c', 'Zoë', 'O''Brien & Sons', 0, 0, '', 1700000000),
   (4, 'normal', 'bobby', 'bobby@example.com', '$2y$04$DEMufU.cv5SBQ8b57fuHs.27s89DIK8GbKEbR67OZYCTT2sGY6dcW', '11223344', 'Bobby', 'Pending', 0, 0, 'c0ffee', 1700000000),
   (5, 'normal', 'nora', 'nora@example.com', '$2y$04$DEMufU.cv5SBQ8b57fuHs.27s89DIK8GbKEbR67OZYCTT2sGY6dcW', '11223344', 'Nora', 'Null', 0, 0, NULL, 1700000000),
   (6, 'normal', 'twin', 'twin@example.com', '01c2099960cdb80f22b2ee433ae7a40c', 'ab12cd34', 'First', 'Twin', 0, 0, '', 1700000000),
   (7, 'normal', 'twin', 'twin@example.com', '01c2099960cdb80f22b2ee433ae7a40c', 'ab12cd34', 'Second', 'Twin', 0, 0, '', 1700000000);
 ALTER TABLE ossn.ossn_users MODIFY password varchar(255) NOT NULL;
 INSERT INTO ossn.ossn_users (guid, type, username, email, password, salt, first_name, last_name, last_login, last_activity, activation, time_created) VALUES
-  (8, 'normal', 'dave', 'dave@example.com', '$argon2i$v=19$m=1024,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$TGKxW0Jzhfc5WQbwyQ+MMmWukBHrN1kGm1bG5uAIoTA', '99887766', 'Dave', 'Argon', 0, 0, '', 1700000000);
+  (8, 'normal', 'dave', 'dave@example.com', '$argon2i$v=19$m=1024,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$TGKxW0Jzhfc5WQbwyQ+MMmWukBHrN1kGm1bG5uAIoTA', '99887766', 'Dave', 'O&#039;Hara', 0, 0, '', 1700000000);
 INSERT INTO ossn.ossn_entities (guid, owner_guid, type, subtype) VALUES
   (1, 1, 'user', 'birthdate'), (2, 1, 'user', 'gender'), (3, 1, 'user', 'password_algorithm'),
-  (4, 2, 'user', 'birthdate'), (5, 2, 'user', 'gender'), (6, 2, 'user', 'language'),
+  (4, 2, 'user', 'birthdate'), (5, 2, 'user', 'gender'), (6, 8, 'user', 'language'),
   (7, 3, 'user', 'birthdate'), (8, 3, 'user', 'gender'), (9, 3, 'user', 'password_algorithm'),
   (10, 2, 'object', 'gender');
 INSERT INTO ossn.ossn_entities_metadata (guid, value) VALUES
