@@ -239,3 +239,8 @@ func (s *idp) exchange(t testing.TB, document []byte, change ...func(*saml.Optio
 	t.Helper()
 	return s.connector(t, change...).Exchange(t.Context(), &s.attempt, s.post(document))
 }
+
+const excC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+
+// forget is a memory that has none.
+func forget(context.Context, string, string, time.Time) error { return nil }

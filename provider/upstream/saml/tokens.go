@@ -51,7 +51,7 @@ func checkTokens(document []byte) error {
 		}
 	}
 	if !t.ended || len(t.open) > 0 {
-		return errors.New("the document has no end")
+		return errors.New("the document is not well-formed: it has no end")
 	}
 	return nil
 }
