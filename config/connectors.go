@@ -14,8 +14,8 @@ import (
 type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
-	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2; database is no server to sign in at, but an old system's people in their own database."`
-	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth saml database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2, saml SAML 2.0; database is no server to sign in at, but an old system's people in their own database."`
+	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint; for saml, its entity id."`
 	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
 	AuthMethod   string   `yaml:"auth_method" default:"client_secret_basic" enum:"client_secret_basic client_secret_post" doc:"How the secret is sent."`
@@ -32,6 +32,7 @@ type Connector struct {
 	Disabled     bool     `yaml:"disabled" default:"false" doc:"Whether nobody can sign in there."`
 	Mapping      Mapping  `yaml:"mapping" doc:"What its claims make of somebody here, in expressions of expr-lang.org over claims, issuer, subject, connector, acr and amr."`
 
+	SAML     ConnectorSAML     `yaml:"saml" doc:"What there is to know of a connector of type saml."`
 	Database ConnectorDatabase `yaml:"database" doc:"Where the people of a connector of type database are."`
 
 	PasswordGrant bool  `yaml:"password_grant" default:"false" doc:"Whether passwords may be judged there, by the grant of RFC 6749, section 4.3. It is for verifiers; the upstream has to allow it, and asks for no second factor then."`
@@ -115,9 +116,12 @@ func (x *Connector) rules(at string) []rule {
 		rs = append(rs, x.oauthRules(at)...)
 	case typeDatabase:
 		rs = append(rs, x.databaseRules(at)...)
+	case typeSAML:
+		rs = append(rs, x.samlRules(at)...)
 	}
 	rs = append(rs, rule{at + "database", x.Type != typeDatabase && x.Database.used(), "is of no use for type " + x.Type, "write type: database"})
 	rs = append(rs, paramRules(at+"params.", x.Params)...)
+	rs = append(rs, rule{at + "saml", x.Type != typeSAML && x.SAML.used(), "is of no use for type " + x.Type, "write type: saml"})
 	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
 	return append(rs, x.Mapping.rules(at+"mapping.")...)
 }

@@ -115,6 +115,9 @@ func (c *Config) resolvePaths(w world) {
 	for i := range c.TrustedIssuers {
 		paths = append(paths, &c.TrustedIssuers[i].JWKS)
 	}
+	for i := range c.Connectors {
+		paths = append(paths, &c.Connectors[i].SAML.Metadata, &c.Connectors[i].SAML.Certificate)
+	}
 	for _, p := range paths {
 		*p = w.below(*p)
 	}

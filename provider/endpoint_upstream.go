@@ -115,22 +115,13 @@ func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a
 func (p *Provider) serveCallback(c *gin.Context) error {
 	wire.NoStore(c)
 	connector := c.Param(callbackParam)
-	if p.options.Federation.Find(connector) == nil {
+	to := p.options.Federation.Find(connector)
+	if to == nil {
 		return &wire.Error{Status: http.StatusNotFound, Code: "invalid_request", Cause: errors.New("there is no such connector")}
 	}
-	switch c.Request.Method {
-	case http.MethodGet:
-	case http.MethodPost:
-		return p.postedToQuery(c, pathCallback+"/"+connector)
-	default:
-		return wire.MethodNotAllowed("GET, POST")
-	}
-	if len(c.Request.URL.RawQuery) > request.MaxQuery {
-		return wire.BadRequest("The answer is too long.")
-	}
-	answer, err := url.ParseQuery(c.Request.URL.RawQuery)
-	if err != nil {
-		return wire.BadRequest("The answer is not a well-formed query.")
+	answer, err := p.readAnswer(c, to)
+	if answer == nil || err != nil {
+		return err
 	}
 	s, err := p.visits.Session(c)
 	if err != nil {
@@ -153,6 +144,29 @@ func (p *Provider) serveCallback(c *gin.Context) error {
 		return nil
 	}
 	return p.arrive(c, connector, back)
+}
+
+// readAnswer reads what the browser brings. It returns nil where the browser was told
+// to bring it once more, for it came from another site and so without its cookies.
+func (p *Provider) readAnswer(c *gin.Context, to *federation.Connector) (url.Values, error) {
+	path := pathCallback + "/" + to.ID
+	switch {
+	case to.Posted:
+	case c.Request.Method == http.MethodGet:
+		return federation.QueryOf(c)
+	case c.Request.Method == http.MethodPost:
+		return nil, p.postedToQuery(c, path)
+	default:
+		return nil, wire.MethodNotAllowed("GET, POST")
+	}
+	a, err := federation.ReadAnswer(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.Again || p.visits.Cookie(c, visit.BrowserCookie) != "" {
+		return a.Values, nil
+	}
+	return nil, p.options.Pages.Render(c, http.StatusOK, a.Repeat(p.path(path)))
 }
 
 // arrive signs in who came back. The gate has the last word.

@@ -17,6 +17,7 @@ import (
 	"keyway/provider/cors"
 	"keyway/provider/exchange"
 	"keyway/provider/farewell"
+	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/keyset"
@@ -191,6 +192,7 @@ func (p *Provider) Mount(r gin.IRouter) {
 	if p.options.Federation != nil {
 		r.Any(base+pathUpstream, p.page("upstream", p.serveUpstream))
 		r.Any(base+pathCallback+"/:"+callbackParam, p.page("upstream_callback", p.serveCallback))
+		r.Any(base+federation.PathDescription, p.handle("upstream_description", p.options.Federation.ServeDescription))
 	}
 	r.Any(base+pathSignUp, p.page("sign-up", p.serveSignUp))
 	r.Any(base+pathSelect, p.page("select", p.serveSelect))

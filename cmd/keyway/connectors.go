@@ -50,6 +50,8 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 	switch c.Type {
 	case "oidc":
 		return one, p.oidcConnector(c, calls, one)
+	case "saml":
+		return one, p.samlConnector(c, calls, one)
 	case "database":
 		return one, p.databaseConnector(c, one)
 	case "oauth":

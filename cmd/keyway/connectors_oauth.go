@@ -64,6 +64,10 @@ func checkConnector(c *config.Connector) error {
 	case c.Type == "oauth":
 		_, err := offlineOAuth(c)
 		return err
+	case c.Type == "saml":
+		if err := checkSAML(c); err != nil {
+			return fmt.Errorf("saml: %w", err)
+		}
 	case c.Type == "database":
 		if err := checkDatabase(c); err != nil {
 			return fmt.Errorf("database: %w", err)

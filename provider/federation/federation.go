@@ -32,6 +32,7 @@ type Connector struct {
 	Follower upstream.Follower  // says what became of people; nil where it cannot
 	Mapper   Mapper
 	Domains  []string // login names that end in these go here; in lower case
+	Posted   bool     // answers come by POST, and may be too long for a URL
 	Create   bool     // users are made of people who come for the first time
 	Hidden   bool     // no button, but for clients that name it
 }

@@ -19,6 +19,7 @@ type traits struct {
 	scripts bool     // it runs scripts of ours
 	targets []string // schemes of URLs that its forms may lead to, beside the redirect URI's
 	frames  []string // URLs that it frames
+	onward  bool     // its one form leads on to wherever the app is that somebody came from
 }
 
 // Visit is what a page knows of the request of a client that it is part of.
@@ -199,6 +200,7 @@ type FormPostPage struct {
 	Visit
 	Action string // the redirect URI
 	Fields []Field
+	Onward bool // Action is ours, and leads on to an app that is not known yet
 }
 
 // AccountPage shows the person what there is of them. Its forms are posted
@@ -322,7 +324,7 @@ func (p *DeviceConfirmPage) about() traits {
 }
 func (p *DeviceDonePage) about() traits { return traits{name: "device_done", Visit: p.Visit} }
 func (p *FormPostPage) about() traits {
-	return traits{name: "form_post", Visit: p.Visit, scripts: true}
+	return traits{name: "form_post", Visit: p.Visit, scripts: true, onward: p.Onward}
 }
 
 func (p *AccountPage) about() traits {

@@ -169,10 +169,12 @@ func (p *Pages) Render(c *gin.Context, status int, page Page) error {
 // protect sets the headers that keep a page from being framed, cached, read
 // by other sites, or made to do anything that it does not do itself.
 func protect(h http.Header, about traits) {
-	policy := "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'" +
-		formTarget(about.RedirectURI)
-	for _, scheme := range about.targets {
-		policy += formTarget(scheme + "://upstream")
+	policy := "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if !about.onward { // browsers apply it to the redirects behind a form, too
+		policy += "; form-action 'self'" + formTarget(about.RedirectURI)
+		for _, scheme := range about.targets {
+			policy += formTarget(scheme + "://upstream")
+		}
 	}
 	if about.scripts {
 		policy += "; script-src 'self'"

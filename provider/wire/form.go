@@ -43,12 +43,15 @@ func MethodNotAllowed(allow string) *Error {
 }
 
 // ReadForm returns a form as it came, unparsed.
-func ReadForm(c *gin.Context) (string, error) {
+func ReadForm(c *gin.Context) (string, error) { return ReadFormOf(c, MaxBody) }
+
+// ReadFormOf is [ReadForm] for a body of at most so many bytes.
+func ReadFormOf(c *gin.Context, most int64) (string, error) {
 	media, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return "", BadRequest("The body must be application/x-www-form-urlencoded.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	maxSubject = 256              // bytes (SAML Core, section 8.3.7)
-	remembered = 10 * time.Minute // longer than any assertion is taken
-	freshness  = 5 * time.Minute  // that a sign-in may take
-	bearer     = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	maxSubject = 256                                     // bytes (SAML Core, section 8.3.7)
+	remembered = 10 * time.Minute                        // longer than any assertion is taken
+	freshness  = 5 * time.Minute                         // that a sign-in may take
+	bearer     = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // a name
 )
 
 // judge is what the library leaves to its caller, or sees less strictly. The assertion
