@@ -15,7 +15,7 @@ import (
 )
 
 // maxAnswer is the most that is read for one question, in bytes.
-const maxAnswer = 4 << 20
+const maxAnswer = 1 << 20
 
 // bounded is a connection that reads no more than is left. What the library
 // decodes has no limit of its own.
@@ -34,9 +34,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// shut ends whatever waits for the connection.
-func (b *bounded) shut() { _ = b.Close() }
-
 // conn is one connection. One caller has it at a time.
 type conn struct {
 	raw    *bounded
@@ -46,20 +43,31 @@ type conn struct {
 	expiry *time.Timer // while it is idle
 }
 
+// close ends whatever waits for an answer, too. The library waits for what is
+// being written, so what is under it is closed first; and it would wait for an
+// answer for ever that another one took the place of.
 func (c *conn) close() {
-	c.raw.shut() // first: the library waits for what is being written
+	_ = c.raw.Close()
 	_ = c.ldap.Close()
 }
 
 // startTLS says nothing in the clear but that it wants to stop doing so.
-func (c *conn) startTLS(config *tls.Config) error {
-	if err := c.ldap.StartTLS(config); err != nil {
-		return &upstream.Error{Kind: upstream.Untrusted, Err: fmt.Errorf("StartTLS: %w", err)}
+func (c *conn) startTLS(ctx context.Context, config *tls.Config) error {
+	answer, err := c.ask(ctx, func(l *goldap.Conn) error { return l.StartTLS(config) })
+	state, ok := c.ldap.TLSConnectionState()
+	switch {
+	case err != nil && ctx.Err() == nil: // the library does not say whether it was the certificate
+		err = &upstream.Error{Kind: upstream.Untrusted, Err: fmt.Errorf("StartTLS: %w", errors.Unwrap(err))}
+	case err != nil:
+	case answer != nil:
+		err = &upstream.Error{Kind: upstream.Untrusted, Err: fmt.Errorf("StartTLS: result %d", answer.ResultCode)}
+	case !ok || !state.HandshakeComplete:
+		err = upstream.Fail(upstream.Untrusted, "StartTLS left the connection in the clear")
+	default:
+		return nil
 	}
-	if state, ok := c.ldap.TLSConnectionState(); !ok || !state.HandshakeComplete {
-		return upstream.Fail(upstream.Untrusted, "StartTLS left the connection in the clear")
-	}
-	return nil
+	c.close()
+	return err
 }
 
 // ask puts one question, which ends with ctx. The answer is what a server that
@@ -67,7 +75,7 @@ func (c *conn) startTLS(config *tls.Config) error {
 // the connection is of no use after it.
 func (c *conn) ask(ctx context.Context, question func(*goldap.Conn) error) (answer *goldap.Error, err error) {
 	c.raw.left.Store(maxAnswer)
-	stop := context.AfterFunc(ctx, c.raw.shut)
+	stop := context.AfterFunc(ctx, c.close)
 	err = question(c.ldap)
 	if !stop() {
 		c.broken = true

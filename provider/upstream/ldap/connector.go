@@ -164,7 +164,7 @@ func (c *Connector) judge(e *goldap.Entry, bound error) error {
 			return upstream.Fail(upstream.Locked, "the account is locked")
 		}
 		return bound // who does not know the password learns nothing of the account
-	case upstream.Refused, upstream.Expired:
+	case upstream.Refused, upstream.Expired, upstream.Locked:
 		if err := disabled(e, c.options.Now()); err != nil {
 			return err
 		}

@@ -85,8 +85,13 @@ func (o *Options) subjectOf(e *goldap.Entry) (string, error) {
 // attribute has the claim's name.
 func standard() [][2]string {
 	return [][2]string{
-		{"email", "mail"}, {"name", "displayName"}, {"name", "cn"}, {"given_name", "givenName"}, {"family_name", "sn"},
-		{"preferred_username", "uid"}, {"preferred_username", "sAMAccountName"},
+		{"email", "mail"},
+		{"name", "displayName"},
+		{"name", "cn"},
+		{"given_name", "givenName"},
+		{"family_name", "sn"},
+		{"preferred_username", "uid"},
+		{"preferred_username", "sAMAccountName"},
 	}
 }
 

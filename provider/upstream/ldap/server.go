@@ -135,15 +135,9 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 		_ = tcp.Close()
 		return nil, upstream.Fail(upstream.Untrusted, "localhost is another machine")
 	}
-	raw := &bounded{Conn: tcp}
-	raw.left.Store(maxAnswer)
-	stop := context.AfterFunc(ctx, raw.shut)
-	c, err := s.begin(ctx, raw)
-	if !stop() && err == nil {
-		err = &upstream.Error{Kind: upstream.Unavailable, Err: ctx.Err()}
-	}
+	c, err := s.begin(ctx, tcp)
 	if err != nil {
-		raw.shut()
+		_ = tcp.Close()
 		return nil, err
 	}
 	return c, nil
@@ -154,12 +148,14 @@ func hostOf(a net.Addr) string {
 	return host
 }
 
-func (s *server) begin(ctx context.Context, raw *bounded) (*conn, error) {
+func (s *server) begin(ctx context.Context, tcp net.Conn) (*conn, error) {
+	raw := &bounded{Conn: tcp}
+	raw.left.Store(maxAnswer)
 	if s.tls == nil || s.startTLS {
 		c := &conn{raw: raw, ldap: goldap.NewConn(raw, false)}
 		c.ldap.Start()
 		if s.startTLS {
-			return c, c.startTLS(s.tls)
+			return c, c.startTLS(ctx, s.tls)
 		}
 		return c, nil
 	}
