@@ -14,7 +14,7 @@ import (
 type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
-	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth saml database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2, saml SAML 2.0; database is no server to sign in at, but an old system's people in their own database."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth saml ldap database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2, saml SAML 2.0; ldap asks a directory such as Active Directory about passwords; database is no server to sign in at, but an old system's people in their own database."`
 	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint; for saml, its entity id."`
 	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
@@ -34,6 +34,8 @@ type Connector struct {
 
 	SAML     ConnectorSAML     `yaml:"saml" doc:"What there is to know of a connector of type saml."`
 	Database ConnectorDatabase `yaml:"database" doc:"Where the people of a connector of type database are."`
+
+	LDAP ConnectorLDAP `yaml:"ldap" doc:"Where the people of a connector of type ldap are."`
 
 	PasswordGrant bool  `yaml:"password_grant" default:"false" doc:"Whether passwords may be judged there, by the grant of RFC 6749, section 4.3. It is for verifiers; the upstream has to allow it, and asks for no second factor then."`
 	Guard         Guard `yaml:"guard" doc:"What it may cost to have passwords judged there."`
@@ -73,15 +75,20 @@ var (
 // localConnector is what clients call our own login page.
 const localConnector = "local"
 
-func (c *Config) connectorRules() []rule {
+func (c *Config) connectorRules(w world) []rule {
 	var rs []rule
-	ids, domains := map[string]bool{}, map[string]bool{}
+	ids, domains, issuers := map[string]bool{}, map[string]bool{}, map[string]int{}
+	for _, x := range c.Connectors {
+		issuers[x.Issuer]++
+	}
 	for i, x := range c.Connectors {
 		at := fmt.Sprintf("connectors[%d].", i)
 		rs = append(rs, x.rules(at)...)
+		rs = append(rs, w.fileRule(at+"ldap.ca", x.LDAP.CA))
 		rs = append(rs,
 			rule{at + "id", ids[x.ID], "is another connector's id already", ""},
-			rule{at + "issuer", x.Type == typeOIDC && x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"})
+			rule{at + "issuer", x.Type == typeOIDC && x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"},
+			rule{at + "issuer", x.Type == typeLDAP && x.Issuer != "" && (issuers[x.Issuer] > 1 || x.Issuer == c.Issuer), "is another one's already", "its people would be theirs"})
 		ids[x.ID] = true
 		for j, d := range x.Domains {
 			rs = append(rs, rule{fmt.Sprintf("%sdomains[%d]", at, j), domains[d], "belongs to a connector already", ""})
@@ -118,10 +125,13 @@ func (x *Connector) rules(at string) []rule {
 		rs = append(rs, x.databaseRules(at)...)
 	case typeSAML:
 		rs = append(rs, x.samlRules(at)...)
+	case typeLDAP:
+		rs = append(rs, x.ldapRules(at)...)
 	}
 	rs = append(rs, rule{at + "database", x.Type != typeDatabase && x.Database.used(), "is of no use for type " + x.Type, "write type: database"})
 	rs = append(rs, paramRules(at+"params.", x.Params)...)
 	rs = append(rs, rule{at + "saml", x.Type != typeSAML && x.SAML.used(), "is of no use for type " + x.Type, "write type: saml"})
+	rs = append(rs, rule{at + "ldap", x.Type != typeLDAP && x.LDAP.used(), "is of no use for type " + x.Type, "write type: ldap"})
 	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
 	return append(rs, x.Mapping.rules(at+"mapping.")...)
 }

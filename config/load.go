@@ -112,6 +112,9 @@ func (c *Config) resolvePaths(w world) {
 	for i := range c.Clients {
 		paths = append(paths, &c.Clients[i].JWKS)
 	}
+	for i := range c.Connectors {
+		paths = append(paths, &c.Connectors[i].LDAP.CA)
+	}
 	for i := range c.TrustedIssuers {
 		paths = append(paths, &c.TrustedIssuers[i].JWKS)
 	}

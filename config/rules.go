@@ -42,7 +42,7 @@ func (c *Config) rules(w world) []rule {
 	rs = append(rs, c.databaseRules()...)
 	rs = append(rs, c.certificateRules(w)...)
 	rs = append(rs, c.Registration.rules()...)
-	rs = append(append(rs, c.connectorRules()...), w.samlFiles(c.Connectors)...)
+	rs = append(append(rs, c.connectorRules(w)...), w.samlFiles(c.Connectors)...)
 	rs = append(rs, c.verifierRules()...)
 	rs = append(rs,
 		w.fileRule("tls.certificate", t.Certificate), w.fileRule("tls.key", t.Key), w.fileRule("users_file", c.UsersFile),

@@ -56,6 +56,8 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 		return one, p.databaseConnector(c, one)
 	case "oauth":
 		return one, p.oauthConnector(c, calls.HTTP(), one)
+	case "ldap":
+		return one, p.ldapConnector(c, one)
 	}
 	return nil, fmt.Errorf("type %q is not known", c.Type)
 }

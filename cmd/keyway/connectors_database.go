@@ -82,15 +82,16 @@ func (p *databasePreset) apply(c *config.Connector) {
 	}
 }
 
-// databaseIssuer is what people of a database are of, unless the operator says.
-func databaseIssuer(c *config.Connector) string {
+// connectorIssuer is what people of an upstream without a name of its own are of, unless the
+// operator says.
+func connectorIssuer(c *config.Connector) string {
 	return cmp.Or(c.Issuer, "urn:keyway:connector:"+c.ID)
 }
 
 func databaseOptions(c *config.Connector) database.Options {
 	d := c.Database
 	return database.Options{
-		DSN: d.DSN.Reveal(), Issuer: databaseIssuer(c), Query: d.Query, FollowQuery: d.FollowQuery,
+		DSN: d.DSN.Reveal(), Issuer: connectorIssuer(c), Query: d.Query, FollowQuery: d.FollowQuery,
 		DisabledWhen: d.DisabledWhen, StatusFirst: d.StatusFirst, Timeout: d.Timeout, MaxConns: d.MaxConns,
 	}
 }

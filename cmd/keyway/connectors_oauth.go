@@ -68,6 +68,8 @@ func checkConnector(c *config.Connector) error {
 		if err := checkSAML(c); err != nil {
 			return fmt.Errorf("saml: %w", err)
 		}
+	case c.Type == "ldap":
+		return checkLDAP(c)
 	case c.Type == "database":
 		if err := checkDatabase(c); err != nil {
 			return fmt.Errorf("database: %w", err)

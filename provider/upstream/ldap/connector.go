@@ -42,9 +42,10 @@ func New(o Options) (*Connector, error) {
 }
 
 // Close closes the connections that nobody uses; others end with their question.
-func (c *Connector) Close() {
+func (c *Connector) Close() error {
 	c.readers.close()
 	c.visitors.close()
+	return nil
 }
 
 // Follows reports whether the directory can be asked about people without their
@@ -105,9 +106,20 @@ func (c *Connector) searchFirst(ctx context.Context, name, password string) (*up
 	err = visitor.bind(ctx, e.DN, password)
 	c.visitors.give(visitor)
 	if err := c.judge(e, err); err != nil {
-		return nil, err
+		return nil, c.about(e, err)
 	}
 	return c.person(ctx, c.search, e)
+}
+
+// about adds whom an entry is to an error, so that guesses by all of somebody's
+// names count as one.
+func (c *Connector) about(e *goldap.Entry, err error) error {
+	var refused *upstream.Error
+	subject, none := c.options.subjectOf(e)
+	if none != nil || !errors.As(err, &refused) {
+		return err
+	}
+	return &upstream.Error{Kind: refused.Kind, Err: refused.Err, Issuer: c.options.Issuer, Subject: subject}
 }
 
 // bindFirst tries the password and reads the entry then, as who has just signed

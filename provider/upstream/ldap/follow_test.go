@@ -75,7 +75,7 @@ func TestFollowTakesNothingForAnAnswerThatIsNone(t *testing.T) {
 		who    upstream.Known
 		want   upstream.Kind
 	}{
-		"a base that is not there":      {func(o *ldap.Options) { o.BaseDN, o.Issuer = "dc=other,dc=example", p.Issuer }, *known(p), upstream.Unavailable},
+		"a base that is not there":      {func(o *ldap.Options) { o.BaseDN = "dc=other,dc=example" }, *known(p), upstream.Unavailable},
 		"a reader who is refused":       {func(o *ldap.Options) { o.BindPassword = "no" }, *known(p), upstream.Unavailable},
 		"a person of another directory": {func(*ldap.Options) {}, upstream.Known{Issuer: "ldap:///dc=other", Subject: p.Subject}, upstream.Unknown},
 		"a subject that is a filter":    {func(*ldap.Options) {}, upstream.Known{Issuer: p.Issuer, Subject: "*"}, upstream.Unknown},

@@ -129,7 +129,7 @@ func plainServer(t testing.TB) string {
 // plain are options of a connector that tells a liar everything.
 func plain(s *liar) ldap.Options {
 	return ldap.Options{
-		Servers: []string{"ldap://" + s.address}, BaseDN: "dc=corp", UserFilter: "(uid={username})", Timeout: time.Second,
+		Issuer: "urn:corp", Servers: []string{"ldap://" + s.address}, BaseDN: "dc=corp", UserFilter: "(uid={username})", Timeout: time.Second,
 		Now: func() time.Time { return noon },
 	}
 }
@@ -156,7 +156,7 @@ func TestAttack23StartTLSStripped(t *testing.T) {
 			o.BindDN, o.BindPassword = "cn=reader,dc=corp", "reader-canary"
 			c := connect(t, o)
 			require.Contains(t, []upstream.Kind{upstream.Untrusted, upstream.Unavailable}, kind(t, c, "alice", "canary-password"))
-			_, err := c.Follow(t.Context(), &upstream.Known{Issuer: o.Issuer, Subject: "x"})
+			_, err := c.Follow(t.Context(), &upstream.Known{Issuer: "urn:corp", Subject: "x"})
 			require.Error(t, err)
 			_, heard := s.was(t)
 			require.NotEmpty(t, heard)
@@ -234,7 +234,7 @@ func TestCVE20132006ErrorsDoNotTellPasswords(t *testing.T) {
 	for range 30 {
 		l := &upstream.Login{Username: "alice", Password: "canary-password"}
 		_, err := c.Verify(t.Context(), l)
-		_, followed := c.Follow(t.Context(), &upstream.Known{Issuer: "ldap:///dc=corp", Subject: "x"})
+		_, followed := c.Follow(t.Context(), &upstream.Known{Issuer: "urn:corp", Subject: "x"})
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v %v %+v", err, err, err, followed, l), "canary")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,9 +12,9 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 )
 
-// Options describe one directory. Servers, BaseDN and Now have no default.
+// Options describe one directory. Issuer, Servers, BaseDN and Now have no default.
 type Options struct {
-	Issuer string // of its people; default ldap:///BaseDN
+	Issuer string // of its people; none of another directory's
 	Preset string // ad, openldap or "": what fills the fields that are empty
 
 	Servers  []string // ldaps://HOST:PORT or ldap://HOST:PORT; the next is asked where one cannot be reached
@@ -91,7 +90,6 @@ func (o *Options) fill() error {
 		return fmt.Errorf("preset %q is not known", o.Preset)
 	}
 	o.Subject, o.Scope = cmp.Or(o.Subject, "entryUUID"), cmp.Or(o.Scope, "sub")
-	o.Issuer = cmp.Or(o.Issuer, (&url.URL{Scheme: "ldap", Path: "/" + o.BaseDN}).String())
 	o.Timeout, o.Idle = cmp.Or(o.Timeout, 5*time.Second), cmp.Or(o.Idle, 5*time.Minute)
 	o.Connections = cmp.Or(o.Connections, 32)
 	o.Groups.fill(o.BaseDN)
@@ -125,8 +123,8 @@ var (
 
 // check judges filled options.
 func (o *Options) check() error {
-	if len(o.Servers) == 0 || o.BaseDN == "" || o.Now == nil {
-		return errors.New("servers, base DN and clock must be given")
+	if o.Issuer == "" || len(o.Servers) == 0 || o.BaseDN == "" || o.Now == nil {
+		return errors.New("issuer, servers, base DN and clock must be given")
 	}
 	if o.BindDN != "" && o.BindPassword == "" {
 		return errors.New("a bind DN without a password would be an anonymous bind")

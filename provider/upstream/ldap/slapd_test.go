@@ -18,7 +18,7 @@ var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 // options are those of a connector that finds entries as the reader.
 func options(s *ldaptest.Slapd) ldap.Options {
 	return ldap.Options{
-		Preset: "openldap", Servers: []string{s.Secured}, Security: ldap.Security{CA: s.CA}, BaseDN: ldaptest.Base,
+		Issuer: "urn:corp", Preset: "openldap", Servers: []string{s.Secured}, Security: ldap.Security{CA: s.CA}, BaseDN: ldaptest.Base,
 		BindDN: ldaptest.Reader, BindPassword: ldaptest.ReaderPassword, Timeout: 5 * time.Second,
 		Now: func() time.Time { return noon },
 	}
@@ -31,7 +31,7 @@ func connect(t testing.TB, o ldap.Options, change ...func(*ldap.Options)) *ldap.
 	}
 	c, err := ldap.New(o)
 	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -56,7 +56,7 @@ func TestWhoSignsInIsTheirEntry(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^[0-9a-f-]{36}$`, p.Subject)
 	want := &upstream.Person{
-		Issuer: "ldap:///dc=corp,dc=example", AuthTime: noon, AMR: []string{"pwd"},
+		Issuer: "urn:corp", AuthTime: noon, AMR: []string{"pwd"},
 		Claims: map[string]any{
 			"uid": "alice", "cn": "alice Example", "sn": "Example", "givenName": "alice", "mail": "mail-of-616c696365@corp.example",
 			"preferred_username": "alice", "name": "alice Example", "family_name": "Example", "given_name": "alice",

@@ -22,8 +22,8 @@ func ways() map[string]func(*ldap.Options) {
 		},
 		"a DN template and a reader": func(o *ldap.Options) { o.UserDN = "uid={username},ou=people," + ldaptest.Base },
 		"memberOf":                   func(o *ldap.Options) { o.Groups.From = "memberof" },
-		"an own issuer": func(o *ldap.Options) {
-			o.Issuer, o.Scope, o.BaseDN, o.Groups.Base = "urn:corp", "one", "ou=people,"+ldaptest.Base, ldaptest.Base
+		"directly below a base": func(o *ldap.Options) {
+			o.Scope, o.BaseDN, o.Groups.Base = "one", "ou=people,"+ldaptest.Base, ldaptest.Base
 		},
 	}
 }
