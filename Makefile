@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build the program into bin/keyway
@@ -26,6 +26,11 @@ test: test-needs ## run every suite, installing what it needs
 .PHONY: test-needs
 test-needs:
 	@scripts/test-needs.sh
+
+.PHONY: test-upstreams
+test-upstreams: ## run what needs servers too heavy for test, installing them
+	@scripts/test-upstreams-needs.sh
+	$(GO) test -race -tags $(TAGS),upstreams -timeout 20m -run '^TestWith(Samba)' ./provider/upstream/...
 
 .PHONY: lint
 lint: ## check the code
