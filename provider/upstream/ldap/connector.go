@@ -180,6 +180,7 @@ func (c *Connector) judge(e *goldap.Entry, bound error) error {
 		if err := disabled(e, c.options.Now()); err != nil {
 			return err
 		}
+	default:
 	}
 	if bound != nil {
 		return bound

@@ -19,8 +19,8 @@ func TestOptionsThatDoNotGoTogether(t *testing.T) {
 	require.NoError(t, err)
 	for want, change := range map[string]func(*ldap.Options){
 		"in the clear":                       func(o *ldap.Options) { o.Servers = []string{"ldap://ldap.corp.example"} },
-		"StartTLS is for ldap:":              func(o *ldap.Options) { o.Security.StartTLS = true },
-		"must be ldap: or ldaps:":            func(o *ldap.Options) { o.Servers = []string{"ldapi://x"} },
+		"StartTLS is for ldap":               func(o *ldap.Options) { o.Security.StartTLS = true },
+		"must be ldap or ldaps":              func(o *ldap.Options) { o.Servers = []string{"ldapi://x"} },
 		"must be ldap://HOST:PORT":           func(o *ldap.Options) { o.Servers = []string{"ldaps://user@x"} },
 		"has no certificate":                 func(o *ldap.Options) { o.Security.CA = []byte("nonsense") },
 		"servers, base DN and clock":         func(o *ldap.Options) { o.Servers = nil },

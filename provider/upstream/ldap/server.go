@@ -70,11 +70,11 @@ func (s *Security) server(raw string, roots *x509.CertPool) (*server, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: name}
 	switch {
 	case u.Scheme == "ldaps" && s.StartTLS:
-		return nil, errors.New("StartTLS is for ldap:, and this is ldaps:")
+		return nil, errors.New("StartTLS is for ldap, and this is ldaps")
 	case u.Scheme == "ldaps":
 		return &server{address: net.JoinHostPort(u.Hostname(), orPort(port, goldap.DefaultLdapsPort)), tls: config}, nil
 	case u.Scheme != "ldap":
-		return nil, errors.New("must be ldap: or ldaps:")
+		return nil, errors.New("must be ldap or ldaps")
 	case s.StartTLS:
 		return &server{address: net.JoinHostPort(u.Hostname(), orPort(port, goldap.DefaultLdapPort)), tls: config, startTLS: true}, nil
 	case !s.Insecure && !onThisMachine(u.Hostname()):

@@ -48,6 +48,21 @@ func (p *process) stop() {
 	_ = p.keeper.Wait() // its status is the server's
 }
 
+// await returns when a server answers, and fails the test with its log where it does
+// not.
+func await(t testing.TB, log string, answers func() error) {
+	t.Helper()
+	var err error
+	for range int(patience / (50 * time.Millisecond)) {
+		if err = answers(); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	said, _ := os.ReadFile(log) //nolint:gosec // of a folder of ours
+	t.Fatalf("the server does not start: %v\n%s", err, said)
+}
+
 // giveUp skips the test, and fails it where nothing may be skipped.
 func giveUp(t testing.TB, why string) {
 	t.Helper()

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 	"unicode/utf16"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -87,7 +86,13 @@ func StartSamba(t testing.TB) *Samba {
 	s.process, err = start(filepath.Join(dir, "log"), "samba", "--interactive", "--model=single", "--configfile="+conf)
 	require.NoError(t, err)
 	t.Cleanup(s.process.stop)
-	s.await(t, dir)
+	await(t, filepath.Join(dir, "log"), func() error {
+		l, err := s.dial()
+		if err == nil {
+			_ = l.Close()
+		}
+		return err
+	})
 	return s
 }
 
@@ -107,21 +112,6 @@ func provision(t testing.TB, dir string) {
 		"--realm=CORP.EXAMPLE", "--domain=CORP", "--server-role=dc", "--dns-backend=NONE", "--host-name=dc1", "--host-ip=127.0.0.1",
 		"--adminpass="+adminPassword).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-}
-
-func (s *Samba) await(t testing.TB, dir string) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		l, err := s.dial()
-		if err == nil {
-			_ = l.Close()
-			return
-		}
-		if time.Now().After(end) {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Fatalf("samba does not start: %v\n%s", err, log)
-		}
-	}
 }
 
 func (s *Samba) dial() (*goldap.Conn, error) {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sort"
 	"testing"
-	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
@@ -17,9 +16,9 @@ import (
 const (
 	Base           = "dc=corp,dc=example"
 	Reader         = "cn=reader," + Base // may read everything but passwords
-	ReaderPassword = "reader-secret"     //nolint:gosec // of a directory on loopback
+	ReaderPassword = "reader-secret"
 	root           = "cn=root," + Base
-	rootPassword   = "root-secret" //nolint:gosec // the same
+	rootPassword   = "root-secret"
 )
 
 // Slapd is an OpenLDAP server.
@@ -106,17 +105,13 @@ func (s *Slapd) Start(t testing.TB) {
 	var err error
 	s.process, err = start(filepath.Join(s.dir, "log"), s.program, "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", s.URL+" "+s.Secured)
 	require.NoError(t, err)
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	await(t, filepath.Join(s.dir, "log"), func() error {
 		l, err := goldap.DialURL(s.URL)
 		if err == nil {
 			_ = l.Close()
-			return
 		}
-		if time.Now().After(end) {
-			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			t.Fatalf("slapd does not start: %v\n%s", err, log)
-		}
-	}
+		return err
+	})
 }
 
 // Stop ends the server; what it holds stays.
