@@ -100,8 +100,13 @@ func (c *conn) ask(ctx context.Context, question func(*goldap.Conn) error) (answ
 // number of entries.
 func (c *conn) search(ctx context.Context, r *goldap.SearchRequest) ([]*goldap.Entry, error) {
 	var found *goldap.SearchResult
+	r.EnforceSizeLimit = true
 	answer, err := c.ask(ctx, func(l *goldap.Conn) (err error) {
 		found, err = l.Search(r)
+		if errors.Is(err, goldap.ErrSizeLimitExceeded) { // more than the server was asked for: the rest is not waited for
+			c.broken = true
+			return nil
+		}
 		return err
 	})
 	switch {
