@@ -14,10 +14,10 @@ import (
 func connectorsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "connectors", Short: "See what connectors make of upstreams",
-		Example: "  keyway connectors try corp answer.json\n  keyway connectors key corp",
+		Example: "  keyway connectors try corp answer.json\n  keyway connectors report corp people.jsonl\n  keyway connectors key corp",
 	}
 	file := configFlag(c)
-	c.AddCommand(connectorsTry(file), connectorsKey(file))
+	c.AddCommand(connectorsTry(file), connectorsReport(file), connectorsKey(file))
 	return c
 }
 

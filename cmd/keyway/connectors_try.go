@@ -115,7 +115,7 @@ func personOf(c *config.Connector, claims map[string]any, subject string) (*upst
 	}
 	text := func(name string) string { s, _ := claims[name].(string); return s }
 	p := &upstream.Person{
-		Issuer: cmp.Or(text("iss"), c.Issuer, c.ID), Subject: cmp.Or(subject, text("sub")), Claims: claims, ACR: text("acr"), SID: text("sid"),
+		Issuer: cmp.Or(text("iss"), connectorIssuer(c)), Subject: cmp.Or(subject, text("sub")), Claims: claims, ACR: text("acr"), SID: text("sid"),
 	}
 	methods, _ := claims["amr"].([]any)
 	for _, m := range methods {

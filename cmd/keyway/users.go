@@ -15,11 +15,11 @@ import (
 
 func usersCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "users", Short: "Add, import, list, show and disable users",
+		Use: "users", Short: "Add, import, list, show, link and disable users",
 		Example: "  keyway users import people.jsonl\n  keyway users list --match alice\n  keyway users disable alice",
 	}
 	file := configFlag(c)
-	c.AddCommand(usersAdd(file), usersImport(file), usersList(file), usersShow(file),
+	c.AddCommand(usersAdd(file), usersImport(file), usersList(file), usersShow(file), usersLink(file), usersUnlink(file),
 		usersStatus(file, "disable", "Disable a user and revoke all of the user's tokens", identity.StatusDisabled),
 		usersStatus(file, "enable", "Let a disabled or unverified user sign in again", identity.StatusActive))
 	return c

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ type userRow struct {
 	LoginNames    []nameRow      `json:"login_names"`
 	Claims        map[string]any `json:"claims,omitempty"`
 	Accounts      []accountRow   `json:"accounts,omitempty"`
+	Links         []linkRow      `json:"links,omitempty"`
 }
 
 type nameRow struct {
@@ -102,7 +104,7 @@ func (p *program) findUser(ctx context.Context, directory, name string) (*identi
 
 func usersShow(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
+		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts and links", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	format := outputFlag(c)
@@ -121,6 +123,15 @@ func usersShow(file *string) *cobra.Command {
 			for _, a := range accounts {
 				r.Accounts = append(r.Accounts, accountRow{System: a.System, ID: a.ID, Attributes: a.Attributes})
 				rows = append(rows, []string{"account", a.System + " " + a.ID})
+			}
+			links, err := p.store.ListLinks(ctx, u.Subject)
+			if err != nil {
+				return err
+			}
+			for i := range links {
+				l := linkRowOf(&links[i])
+				r.Links = append(r.Links, l)
+				rows = append(rows, []string{"link", fmt.Sprintf("%s %s, %s at %s", l.Connector, l.Subject, l.Origin, l.LinkedAt.Format(time.RFC3339))})
 			}
 			return printRows(cmd.OutOrStdout(), *format, r, []string{"what", "value"}, rows)
 		})

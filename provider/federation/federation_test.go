@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -293,4 +294,54 @@ func TestWhatTheAccountPageShowsOfLinks(t *testing.T) {
 	require.ErrorIs(t, err, identity.ErrNotFound)
 	_, err = j.Unlink(t.Context(), s.Links[0].ID, &identity.Event{Subject: alice.Subject})
 	require.ErrorIs(t, err, identity.ErrLastWay)
+}
+
+func TestAForecastIsWhatTheSignInBecomes(t *testing.T) {
+	for name, c := range map[string]struct {
+		claims map[string]any
+		closed bool
+		want   federation.Fate
+	}{
+		"somebody new":                          {map[string]any{"sub": "n1", "email": "n1@corp.example"}, false, federation.FateCreated},
+		"somebody new, where nobody is made":    {map[string]any{"sub": "n1", "email": "n1@corp.example"}, true, federation.FateUnknown},
+		"who came before":                       {map[string]any{}, true, federation.FateLinked},
+		"who came before, with somebody's name": {map[string]any{"email": "alice"}, false, federation.FateCollision},
+		"who is linked, with somebody's name":   {map[string]any{"sub": "l1", "email": "alice"}, false, federation.FateLinked},
+		"somebody new with somebody's name":     {map[string]any{"sub": "n1", "email": "ALICE"}, false, federation.FateCollision},
+		"who may not come in":                   {map[string]any{"email": "blocked@corp.example"}, false, federation.FateRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mapper federation.Mapper
+			j := newJourney(t, func(x *federation.Connector) { mapper = x.Mapper })
+			saved, err := j.store.SaveRecords(t.Context(), []identity.Record{
+				{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "alice"}}}},
+				{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "linda"}}}},
+			})
+			require.NoError(t, err)
+			require.NoError(t, j.store.AddLink(t.Context(), &identity.Link{Connector: "corp", Issuer: j.idp.URL, UpstreamSubject: "l1", Subject: saved[1].Subject, Origin: identity.LinkByAdmin}))
+			_, err = j.comes(t, j.goes(t))
+			require.NoError(t, err)
+
+			j.Find("corp").Create = !c.closed
+			p := &upstream.Person{Issuer: j.idp.URL, Subject: "u1", Claims: map[string]any{"email": "alice@corp.example"}}
+			maps.Copy(p.Claims, c.claims)
+			if sub, ok := c.claims["sub"].(string); ok {
+				p.Subject = sub
+			}
+			seen, err := federation.NewForecast(mapper, j.store, !c.closed).Judge(t.Context(), p)
+			require.NoError(t, err)
+			require.Equal(t, c.want, seen.Fate)
+
+			j.idp.Lie = func(said map[string]any) { maps.Copy(said, c.claims) }
+			a, err := j.comes(t, j.goes(t))
+			switch c.want {
+			case federation.FateCreated, federation.FateLinked:
+				require.NoError(t, err)
+				require.Equal(t, c.want == federation.FateCreated, a.Created)
+				require.True(t, a.Created || a.Subject == seen.Subject)
+			default:
+				require.Equal(t, string(c.want), string(upstream.KindOf(err)))
+			}
+		})
+	}
 }
