@@ -69,6 +69,11 @@ func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one
 			return err
 		}
 	}
+	if c.PasswordGrant {
+		if calls, err = p.callsTo(c.Guard); err != nil {
+			return err
+		}
+	}
 	there, err := oidc.New(oidc.Options{
 		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), SecretPost: c.AuthMethod == "client_secret_post",
 		Key: key, RedirectURL: p.callback(c.ID), Scopes: append([]string{}, c.Scopes...), Prompt: c.Prompt,

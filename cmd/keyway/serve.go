@@ -211,10 +211,18 @@ func (p *program) newSignIn(upstreams *federation.Federation) (*identity.SignIn,
 
 // newCalls makes the one client for what others name.
 func (p *program) newCalls() (*outbound.Client, error) {
-	calls, err := outbound.New(outbound.Options{
-		Timeout: p.cfg.Outbound.Timeout, AllowLoopback: p.cfg.Outbound.AllowLoopback,
-		AllowHosts: p.cfg.Outbound.AllowHosts, AllowNetworks: p.cfg.Outbound.AllowNetworks,
-	})
+	return p.callsOf(outbound.Options{Timeout: p.cfg.Outbound.Timeout})
+}
+
+// callsTo makes a client for one upstream that judges passwords, whose connections
+// are kept.
+func (p *program) callsTo(g config.Guard) (*outbound.Client, error) {
+	return p.callsOf(outbound.Options{Timeout: g.Timeout, PerHost: g.Parallel})
+}
+
+func (p *program) callsOf(o outbound.Options) (*outbound.Client, error) {
+	o.AllowLoopback, o.AllowHosts, o.AllowNetworks = p.cfg.Outbound.AllowLoopback, p.cfg.Outbound.AllowHosts, p.cfg.Outbound.AllowNetworks
+	calls, err := outbound.New(o)
 	if err != nil {
 		return nil, err
 	}

@@ -66,15 +66,19 @@ type TraceStep struct {
 	Cause    string // for operators, never for the wire; "" for none
 }
 
-// answered is the verifier whose answer it was; "" where none was asked.
+// answered is the verifier whose answer it was; "" where none was asked. Where the
+// last one said yes, it is that one, whoever refused its person then.
 func (t *Trace) answered(reason Reason) string {
-	name := ""
-	for i, s := range t.Steps {
-		if s.Reason == reason || i == len(t.Steps)-1 && name == "" {
-			name = s.Verifier
+	last := len(t.Steps) - 1
+	if last < 0 {
+		return ""
+	}
+	for i := last; i >= 0 && t.Steps[last].Reason != ""; i-- {
+		if t.Steps[i].Reason == reason {
+			return t.Steps[i].Verifier
 		}
 	}
-	return name
+	return t.Steps[last].Verifier
 }
 
 type traceKey struct{}

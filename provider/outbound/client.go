@@ -42,6 +42,7 @@ const (
 type Options struct {
 	Timeout       time.Duration // of a whole call, from the look-up to the last byte; default 5 s
 	MaxBytes      int64         // of an answer's body; default 256 KiB
+	PerHost       int           // connections to one host at a time; default 8, of which one is kept. A number that is given is kept
 	Redirects     int           // that a GET follows, each judged anew; default 0, at most 3
 	UserAgent     string        // default "Keyway"
 	AllowLoopback bool          // this machine itself, by http too: for a demo and for tests
@@ -77,6 +78,12 @@ func New(o Options) (*Client, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = 256 << 10
 	}
+	idle, kept := idleConnections, 1
+	if o.PerHost > 0 {
+		idle, kept = o.PerHost, o.PerHost
+	} else {
+		o.PerHost = connsPerHost
+	}
 	if o.UserAgent == "" {
 		o.UserAgent = "Keyway"
 	}
@@ -96,9 +103,9 @@ func New(o Options) (*Client, error) {
 		TLSHandshakeTimeout:    o.Timeout,
 		ResponseHeaderTimeout:  o.Timeout,
 		MaxResponseHeaderBytes: maxHeader,
-		MaxConnsPerHost:        connsPerHost,
-		MaxIdleConns:           idleConnections,
-		MaxIdleConnsPerHost:    1,
+		MaxConnsPerHost:        o.PerHost,
+		MaxIdleConns:           idle,
+		MaxIdleConnsPerHost:    kept,
 		IdleConnTimeout:        30 * time.Second,
 		DisableCompression:     true, // a small answer cannot become a large one
 	}}

@@ -36,9 +36,13 @@ type IDP struct {
 	Status   map[string]int    // by path: the answer instead
 	Body     map[string]string // by path: the body instead
 	Answer   map[string]any    // further members of the token answer; nil removes one
+	// Passwords are those of the people whom the resource-owner grant lets in, by
+	// their addresses, which are their subjects too; nil lets everybody in as u1.
+	Passwords map[string]string
 
-	Asked  map[string]url.Values // by path: what was posted last
-	Header http.Header           // of the last call of the token endpoint
+	Asked   map[string]url.Values // by path: what was posted last
+	Counted map[string]int        // by path: how often it was called
+	Header  http.Header           // of the last call of the token endpoint
 
 	mu      sync.Mutex
 	key     *ecdsa.PrivateKey
@@ -54,7 +58,7 @@ func New(t testing.TB) *IDP {
 	t.Helper()
 	s := &IDP{
 		Now:    func() time.Time { return time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC) },
-		Status: map[string]int{}, Body: map[string]string{}, Asked: map[string]url.Values{},
+		Status: map[string]int{}, Body: map[string]string{}, Asked: map[string]url.Values{}, Counted: map[string]int{},
 	}
 	s.Rotate(t, "one")
 	mux := http.NewServeMux()
@@ -73,6 +77,7 @@ func (s *IDP) serve(f func(*http.Request) any) http.HandlerFunc {
 		defer s.mu.Unlock()
 		_ = r.ParseForm()
 		s.Asked[r.URL.Path] = r.PostForm
+		s.Counted[r.URL.Path]++
 		if status := s.Status[r.URL.Path]; status != 0 {
 			if status == http.StatusFound {
 				w.Header().Set("Location", "http://127.0.0.1:1/inwards")
@@ -89,8 +94,19 @@ func (s *IDP) serve(f func(*http.Request) any) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if s.wrong(r.PostForm) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"error":"invalid_grant"}`))
+			return
+		}
 		_ = json.NewEncoder(w).Encode(f(r))
 	}
+}
+
+// wrong reports a password that is not somebody's.
+func (s *IDP) wrong(form url.Values) bool {
+	want, known := s.Passwords[form.Get("username")]
+	return s.Passwords != nil && form.Get("grant_type") == "password" && (!known || form.Get("password") != want)
 }
 
 // Change changes the provider while nobody is answered.
@@ -147,6 +163,9 @@ func (s *IDP) tokens(r *http.Request) any {
 		"iss": s.URL, "sub": "u1", "aud": ClientID, "iat": s.Now().Unix(), "exp": s.Now().Add(time.Minute).Unix(),
 		"auth_time": s.Now().Unix(), "nonce": s.Nonce, "at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]),
 		"email": "alice@corp.example", "email_verified": true, "amr": []string{"pwd", "otp"}, "acr": "gold", "sid": "s1", "level": 9007199254740993,
+	}
+	if name := r.PostForm.Get("username"); s.Passwords != nil && name != "" {
+		claims["sub"], claims["email"] = name, name
 	}
 	if s.Lie != nil {
 		s.Lie(claims)
