@@ -15,6 +15,7 @@ type ConnectorDatabase struct {
 	FollowQuery  string        `yaml:"follow_query" doc:"One SELECT that finds the person of the subject :id, with the same columns but for the hash; without, nobody is asked again."`
 	DisabledWhen string        `yaml:"disabled_when" doc:"True for who is disabled there, in an expression of expr-lang.org over claims and subject."`
 	StatusFirst  bool          `yaml:"status_first" default:"false" doc:"Whether the status is told to who does not have the password, too."`
+	Import       bool          `yaml:"import" default:"false" doc:"Whether who is right gets that password here, hashed anew, so that the database can be switched off one day. Put local before it in verifiers."`
 	Timeout      time.Duration `yaml:"timeout" default:"5s" min:"100ms" max:"30s" doc:"For a query."`
 	MaxConns     int           `yaml:"max_connections" default:"8" min:"1" max:"200" doc:"Connections that are open at a time."`
 }

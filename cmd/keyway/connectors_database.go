@@ -92,7 +92,7 @@ func databaseOptions(c *config.Connector) database.Options {
 	d := c.Database
 	return database.Options{
 		DSN: d.DSN.Reveal(), Issuer: connectorIssuer(c), Query: d.Query, FollowQuery: d.FollowQuery,
-		DisabledWhen: d.DisabledWhen, StatusFirst: d.StatusFirst, Timeout: d.Timeout, MaxConns: d.MaxConns,
+		DisabledWhen: d.DisabledWhen, StatusFirst: d.StatusFirst, Import: d.Import, Timeout: d.Timeout, MaxConns: d.MaxConns,
 	}
 }
 

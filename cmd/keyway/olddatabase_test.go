@@ -22,7 +22,7 @@ type oldDatabase struct {
 }
 
 // openOldDatabase takes the settings of an example of the system.
-func openOldDatabase(t *testing.T, server *mariadbtest.Server, system string, e contract.Example) *oldDatabase {
+func openOldDatabase(t *testing.T, server *mariadbtest.Server, system string, e contract.Example, change ...func(*config.Config)) *oldDatabase {
 	t.Helper()
 	cfg := testConfig(t, t.TempDir())
 	cfg.Systems = []config.System{{
@@ -34,6 +34,9 @@ func openOldDatabase(t *testing.T, server *mariadbtest.Server, system string, e 
 		Guard:    config.Guard{Timeout: 5 * time.Second, Parallel: 8, Failures: 2, Rest: 100 * time.Millisecond},
 	}}
 	cfg.Verifiers = []config.VerifierRule{{Steps: []config.VerifierStep{{Verifier: "old"}}}}
+	for _, f := range change {
+		f(cfg)
+	}
 	d := &oldDatabase{clock: &clock{now: time.Unix(1_800_000_000, 0)}}
 	var err error
 	d.program, err = openAt(t.Context(), cfg, t.Output(), d.clock.Now)
@@ -145,4 +148,28 @@ func guessesCount(t *testing.T, d *oldDatabase) {
 	}
 	d.clock.advance(time.Hour)
 	require.Contains(t, login("alice", "correct-horse"), `"code": "100"`)
+}
+
+// Everybody who signs in while both are there can do so when the old database is gone.
+func TestAnOldDatabaseIsSwitchedOff(t *testing.T) {
+	server := mariadbtest.Start(t)
+	server.OSSN(t)
+	unicode := exampleOf(t, "ossn", "recorded-50-unicode-profile")
+	d := openOldDatabase(t, server, "ossn", unicode, func(c *config.Config) {
+		c.Connectors[0].Database.Import = true
+		c.Verifiers[0].Steps = []config.VerifierStep{{Verifier: "local"}, {Verifier: "old"}}
+	})
+	d.answers(t, exampleOf(t, "ossn", "recorded-11-wrong-password-post"))
+	_, err := d.store.FindLogin(t.Context(), "default", "alice")
+	require.ErrorIs(t, err, identity.ErrNotFound, "a wrong password makes nobody")
+	d.answers(t, unicode)
+	d.answers(t, exampleOf(t, "ossn", "recorded-03-success-post-username"))
+	l, err := d.store.FindLogin(t.Context(), "default", "alice")
+	require.NoError(t, err)
+	require.Contains(t, l.Credential.Hash, "$argon2id$", "and no md5")
+
+	server.Stop()
+	d.answers(t, unicode)
+	d.answers(t, exampleOf(t, "ossn", "recorded-03-success-post-username"))
+	d.answers(t, exampleOf(t, "ossn", "recorded-11-wrong-password-post"))
 }

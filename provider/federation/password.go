@@ -120,6 +120,7 @@ func (p *Password) admit(ctx context.Context, person *upstream.Person, l *identi
 	if err != nil { // about this person, and not the upstream
 		return nil, identity.Failf(identity.ReasonDisabled, "not let in by the mapping: %w", err)
 	}
+	who.Password = person.Password
 	saved, err := p.options.Links.SaveFederated(ctx, who, p.options.Connector.Create)
 	switch {
 	case errors.Is(err, identity.ErrConflict):

@@ -23,6 +23,10 @@ type Federated struct {
 	Accounts      []Account // in legacy systems; their Subject is filled when saved
 	Roles         []string
 
+	// Password is what signs them in here from now on, where nothing does yet; nil for
+	// nothing.
+	Password *Credential
+
 	SID          string // of the upstream's session, for its back-channel logout
 	RefreshToken []byte // of the upstream, sealed at rest; nil leaves the stored one
 }

@@ -40,3 +40,21 @@ func (f *Foreign) Verify(ctx context.Context, c *Credential, password string) (r
 	}
 	return v.ok, true, err
 }
+
+// Adopt returns what takes the place of c here, once password was right: a new hash,
+// but for one that would refuse other passwords that c takes. Errors are
+// [*Failure].
+func (f *Foreign) Adopt(ctx context.Context, c *Credential, password string) (*Credential, error) {
+	s, err := parseHash(*c)
+	if err != nil {
+		return nil, Failf(ReasonInternal, "stored hash: %w", err)
+	}
+	if !f.hasher.renewable(*c, s, password) {
+		return c, nil
+	}
+	next, err := f.hasher.Replace(ctx, *c, password)
+	if err != nil {
+		return nil, err
+	}
+	return &next, nil
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 
 	"keyway/provider/identity"
 )
@@ -69,4 +70,32 @@ func TestUnknownNamesElsewhereCostWhatDearHashesDo(t *testing.T) {
 	for name, c := range map[string]*identity.Credential{"nobody": nil, "a cheap hash": {Scheme: "md5", Hash: "c0ed5cee9d646e0794e5afb864d9deb3"}, "no hash": {}} {
 		require.Greater(t, cost(c), known/3, name)
 	}
+}
+
+func TestAPasswordThatIsTakenOverLetsInWhomItLetInBefore(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t)
+	f, err := identity.NewForeign(h, time.Now)
+	require.NoError(t, err)
+	for _, v := range vectors() {
+		c := v.credential()
+		next, err := f.Adopt(t.Context(), &c, vectorPassword)
+		require.NoError(t, err, v.name)
+		require.Contains(t, next.Hash, "$argon2id$", v.name)
+		require.NotEqual(t, c.Hash, next.Hash, v.name)
+		for password, want := range map[string]bool{vectorPassword: true, vectorPassword + "x": false, "": false} {
+			right, _, err := f.Verify(t.Context(), next, password)
+			require.NoError(t, err)
+			require.Equal(t, want, right, "%s: %q", v.name, password)
+		}
+	}
+	long := strings.Repeat("a", 80) // of which bcrypt sees 72
+	made, err := bcrypt.GenerateFromPassword([]byte(long[:72]), bcrypt.MinCost)
+	require.NoError(t, err)
+	c := &identity.Credential{Hash: string(made)}
+	next, err := f.Adopt(t.Context(), c, long)
+	require.NoError(t, err)
+	require.Equal(t, c, next, "other passwords are right, too")
+	_, err = f.Adopt(t.Context(), &identity.Credential{Hash: "nothing"}, "x")
+	require.Equal(t, identity.ReasonInternal, identity.ReasonOf(err))
 }

@@ -139,6 +139,9 @@ func (s *Store) saveLinked(ctx context.Context, tx *session, f *identity.Federat
 	if old := known.bySubject[r.User.Subject]; old != nil {
 		batch[0] = keepOwn(r, old)
 	}
+	if old := known.bySubject[r.User.Subject]; f.Password != nil && (old == nil || len(old.creds) == 0) {
+		batch[0].Credentials = []identity.RecordCredential{{Credential: *f.Password}}
+	}
 	w := &recordWriter{store: s, tx: tx, known: known, touched: map[string]bool{}, now: millis(s.now())}
 	res, err := w.save(ctx, &batch[0])
 	if err == nil {

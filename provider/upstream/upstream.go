@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"keyway/provider/identity"
 )
 
 // Attempt is one trip of one browser to an upstream. It is stored while it
@@ -49,6 +51,10 @@ type Person struct {
 	AMR      []string
 	ACR      string
 	SID      string // of the upstream's session
+
+	// Password is what the password was verified by, for who takes it over; nil for
+	// nothing.
+	Password *identity.Credential `json:"-"`
 
 	IDToken      string // as it came: the hint when signing out there
 	RefreshToken string // "" for none

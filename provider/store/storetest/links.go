@@ -18,6 +18,7 @@ func linkChecks() []check {
 		{"the same new person at many upstream sign-ins at once is one user", provisionRace},
 		{"a name or an account of somebody else stops a federated sign-in, and nothing is changed", provisionCollides},
 		{"a user who was linked keeps their own claims", linkedKeepsOwn},
+		{"a password that was proved elsewhere comes with its user, and over none that is there", passwordComesOnce},
 		{"every field of a link is kept", everyLinkField},
 		{"a person at an upstream is linked once, and unlinked by their own", linkOnce},
 	}
@@ -65,6 +66,37 @@ func provisionOnce(t *testing.T, f *fixture) {
 	res, err = f.SaveFederated(t.Context(), elsewhere, true)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Subject, res.Subject)
+}
+
+func passwordComesOnce(t *testing.T, f *fixture) {
+	hashOf := func(name string) string {
+		l, err := f.FindLogin(t.Context(), "default", name+"@corp.example")
+		require.NoError(t, err)
+		if l.Credential == nil {
+			return ""
+		}
+		require.Equal(t, []string{"ossn", "s", l.User.Subject}, []string{l.Credential.Scheme, l.Credential.Salt, l.Credential.Subject})
+		return l.Credential.Hash
+	}
+	save := func(who *identity.Federated, hash string) {
+		if hash != "" {
+			who.Password = &identity.Credential{Hash: hash, Scheme: "ossn", Salt: "s"}
+		}
+		_, err := f.SaveFederated(t.Context(), who, true)
+		require.NoError(t, err)
+	}
+	for _, step := range []struct{ name, hash, want string }{
+		{"ann", "h1", "h1"}, {"ann", "", "h1"}, {"ann", "h2", "h1"}, // from the first time on
+		{"bob", "", ""}, {"bob", "h3", "h3"}, {"bob", "h4", "h3"}, // who was there before
+	} {
+		save(corp(step.name, step.name), step.hash)
+		require.Equal(t, step.want, hashOf(step.name), step)
+	}
+	taken := corp("u9", "ann")
+	taken.Password = &identity.Credential{Hash: "h9"}
+	_, err := f.SaveFederated(t.Context(), taken, true)
+	require.ErrorIs(t, err, identity.ErrConflict)
+	require.Equal(t, "h1", hashOf("ann"), "nobody gets in by a name that is somebody else's")
 }
 
 func provisionRace(t *testing.T, f *fixture) {

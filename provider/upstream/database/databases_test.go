@@ -113,6 +113,27 @@ func TestWhatARowSays(t *testing.T) {
 	})
 }
 
+func TestARightPasswordIsHandedOnToBeKeptHere(t *testing.T) {
+	dsn := sqlite(t)
+	u := open(t, database.Options{DSN: dsn, Query: byName, Import: true})
+	for _, name := range []string{"md5", "bcrypt", "salted"} {
+		p, err := u.Verify(t.Context(), login(name, "correct-horse"))
+		require.NoError(t, err)
+		require.Contains(t, p.Password.Hash, "$argon2id$", name)
+		text, err := json.Marshal(p)
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "argon2id")
+		for password, want := range map[string]bool{"correct-horse": true, "guess-1": false} {
+			right, _, err := hashes(t).Verify(t.Context(), p.Password, password)
+			require.NoError(t, err)
+			require.Equal(t, want, right, name)
+		}
+	}
+	p, err := open(t, database.Options{DSN: dsn, Query: byName}).Verify(t.Context(), login("md5", "correct-horse"))
+	require.NoError(t, err)
+	require.Nil(t, p.Password, "unless nobody asked for it")
+}
+
 func TestCVE202224124ANameIsNeverPartOfTheQuery(t *testing.T) {
 	each(t, func(t *testing.T, dsn string) {
 		u := open(t, database.Options{DSN: dsn, Query: byName, FollowQuery: byID})

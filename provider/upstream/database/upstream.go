@@ -27,6 +27,7 @@ type Options struct {
 	// DisabledWhen is an expression (expr-lang.org) over claims and subject: true
 	// for who is disabled there. "" for nobody.
 	DisabledWhen string
+	Import       bool // a right password is handed on, hashed anew, to sign people in without the database
 	StatusFirst  bool // the status is told before the password is looked at
 	Hashes       *identity.Foreign
 	Timeout      time.Duration // of a query; default 5 s
@@ -116,7 +117,13 @@ func (u *Upstream) Verify(ctx context.Context, l *upstream.Login) (*upstream.Per
 	if err := u.judge(ctx, r, l.Password); err != nil {
 		return nil, &upstream.Error{Kind: upstream.KindOf(err), Err: err, Issuer: u.options.Issuer, Subject: r.subject}
 	}
-	return u.person(r), nil
+	p := u.person(r)
+	if u.options.Import {
+		if p.Password, err = u.options.Hashes.Adopt(ctx, &r.credential, l.Password); err != nil {
+			return nil, away(err)
+		}
+	}
+	return p, nil
 }
 
 // judge holds the password against the row.
