@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 type oldDatabase struct {
 	*program
 	clock *clock
+	said  *output // the log
 }
 
 // openOldDatabase takes the settings of an example of the system.
@@ -37,9 +39,10 @@ func openOldDatabase(t *testing.T, server *mariadbtest.Server, system string, e 
 	for _, f := range change {
 		f(cfg)
 	}
-	d := &oldDatabase{clock: &clock{now: time.Unix(1_800_000_000, 0)}}
+	cfg.Log.Level = "debug"
+	d := &oldDatabase{said: &output{}, clock: &clock{now: time.Unix(1_800_000_000, 0)}}
 	var err error
-	d.program, err = openAt(t.Context(), cfg, t.Output(), d.clock.Now)
+	d.program, err = openAt(t.Context(), cfg, d.said, d.clock.Now)
 	require.NoError(t, err)
 	t.Cleanup(d.close)
 	return d
@@ -78,6 +81,9 @@ func TestPeopleOfAnOldDatabaseAreAnsweredToTheByte(t *testing.T) {
 	server := mariadbtest.Start(t)
 	server.OSSN(t)
 	server.Faveo(t)
+	dsn, err := url.Parse(server.DSN("ossn"))
+	require.NoError(t, err)
+	secret, _ := dsn.User.Password()
 	recorded := map[string][]string{
 		"ossn": {
 			"recorded-11-wrong-password-post", "recorded-16-unknown-user-post", "recorded-22-unvalidated-right-password", // of people who never came before
@@ -128,6 +134,10 @@ func TestPeopleOfAnOldDatabaseAreAnsweredToTheByte(t *testing.T) {
 		time.Sleep(150 * time.Millisecond) // the breaker's rest
 		old["ossn"].answers(t, exampleOf(t, "ossn", "recorded-55-admin-success"))
 		old["faveo"].answers(t, exampleOf(t, "faveo", "recorded-06-unicode"))
+		for _, word := range []string{secret, "correct-horse", "Adm1n-Secret", "$2y$"} {
+			require.NotContains(t, old["ossn"].said.String()+old["faveo"].said.String(), word)
+		}
+		require.Contains(t, old["ossn"].said.String(), "connection refused", "but why there was no answer")
 	})
 }
 

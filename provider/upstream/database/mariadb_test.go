@@ -3,11 +3,13 @@ package database_test
 import (
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"keyway/provider/identity"
 	"keyway/provider/upstream"
 	"keyway/provider/upstream/database"
 	"keyway/provider/upstream/database/mariadbtest"
@@ -186,4 +188,29 @@ func serverAway(t *testing.T, server *mariadbtest.Server) {
 	})
 	server.Resume(t)
 	try(t, u, []attempt{{"back at once", "alice", "correct-horse", "2"}})
+}
+
+// What a legacy login costs here beside the hash: see also the processor's time.
+func BenchmarkVerify(b *testing.B) {
+	server := mariadbtest.Start(b)
+	server.OSSN(b)
+	h, err := identity.NewHasher(identity.HasherOptions{Workers: 64})
+	require.NoError(b, err)
+	f, err := identity.NewForeign(h, time.Now)
+	require.NoError(b, err)
+	o := preset(b, "ossn", server.DSN("ossn"))
+	o.Issuer, o.Hashes = issuer, f
+	u, err := database.New(o)
+	require.NoError(b, err)
+	defer u.Close() //nolint:errcheck // at the end
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	for b.Loop() {
+		if _, err := u.Verify(b.Context(), login("alice", "correct-horse")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	spent := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(spent)/float64(b.N), "cpu-ns/op")
 }

@@ -37,7 +37,7 @@ func open(t *testing.T, o database.Options) *database.Upstream {
 }
 
 // preset is what ships for a system.
-func preset(t *testing.T, system, dsn string) database.Options {
+func preset(t testing.TB, system, dsn string) database.Options {
 	t.Helper()
 	text, err := templates.Systems().(interface {
 		ReadFile(name string) ([]byte, error)
