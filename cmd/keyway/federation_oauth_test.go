@@ -58,9 +58,16 @@ func (g *appGuest) at(t *testing.T, d *demo, client string, scopes ...string) {
 // browser did not come back.
 func (g *appGuest) signIn(t *testing.T, s *surfer, params ...oauth2.AuthCodeOption) *oauth2.Token {
 	t.Helper()
+	return g.goesOn(t, s, func() {}, params...)
+}
+
+// goesOn is signIn for a browser that has to do something on its way.
+func (g *appGuest) goesOn(t *testing.T, s *surfer, onTheWay func(), params ...oauth2.AuthCodeOption) *oauth2.Token {
+	t.Helper()
 	verifier := oauth2.GenerateVerifier()
 	g.answer = nil
 	s.open(g.config.AuthCodeURL("state-of-the-app", append(params, oauth2.S256ChallengeOption(verifier))...))
+	onTheWay()
 	if g.answer.Get("code") == "" {
 		return nil
 	}
@@ -214,8 +221,10 @@ func TestSigningInAtAnotherKeywayByAKey(t *testing.T) {
 `)
 	g.at(t, d, "app", "openid", "email")
 	s := newSurfer(t)
-	require.Nil(t, g.signIn(t, s))
-	s.isAt(corp.URL + "/login") // the client's one connector leads there
-	s.submit("login-form", "username", "ann", "password", "correct-horse")
-	require.NotEmpty(t, g.answer.Get("code"), "%s\n%s", s.at, s.page)
+	tokens := g.goesOn(t, s, func() {
+		s.isAt(corp.URL + "/login") // the client's one connector leads there
+		s.submit("login-form", "username", "ann", "password", "correct-horse")
+	})
+	require.NotNil(t, tokens, "%s\n%s", s.at, s.page)
+	require.Equal(t, "ann@corp.example", g.userinfo(t, tokens)["email"])
 }
