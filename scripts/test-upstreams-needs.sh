@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Makes sure that the servers are there that `make test-upstreams` signs people in at: Samba as an Active Directory domain
-# controller. Installs Debian's packages where it may, without letting them start, and says what to do where it may not.
+# controller, and Node.js for an OpenID provider. Installs Debian's packages where it may, without letting them start, and says
+# what to do where it may not.
 set -euo pipefail
 
 have_samba() {
   command -v samba >/dev/null 2>&1 && command -v samba-tool >/dev/null 2>&1 && [ -d /usr/share/samba/setup ]
 }
 
+have_node() { # which oidc-provider is installed into by its lock file, at each test
+  command -v npm >/dev/null 2>&1 && [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" = true ]
+}
+
 missing=()
+have_node || missing+=(nodejs npm)
 have_samba || missing+=(samba-ad-dc samba-ad-provision)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
@@ -39,4 +45,4 @@ fi
 if [ -d /run/systemd/system ]; then # nor at the next start of the machine
   "${as_root[@]}" systemctl disable -q smbd nmbd winbind samba-ad-dc 2>/dev/null || true
 fi
-have_samba
+have_samba && have_node

@@ -41,14 +41,12 @@ func TestWithNodeOIDCProvider(t *testing.T) {
 				[]any{p.Issuer, p.Subject, p.Claims["email"], p.Claims["email_verified"], p.Claims["groups"]})
 			require.NotEmpty(t, p.RefreshToken)
 
-			followed := &upstream.Known{Issuer: p.Issuer, Subject: p.Subject, RefreshToken: p.RefreshToken}
-			now, err := c.Follow(t.Context(), followed)
+			now, err := c.Refresh(t.Context(), p)
 			require.NoError(t, err)
 			require.Equal(t, []any{"staff"}, now.Claims["groups"])
 			require.NotEqual(t, p.RefreshToken, now.RefreshToken, "it is rotated there")
 			node.Leaves(t, who)
-			followed.RefreshToken = now.RefreshToken
-			_, err = c.Follow(t.Context(), followed)
+			_, err = c.Refresh(t.Context(), now)
 			require.Equal(t, upstream.Refused, upstream.KindOf(err), "who left is refused: %v", err)
 			requireSignOut(t, c, p, redirect)
 

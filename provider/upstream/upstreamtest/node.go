@@ -4,6 +4,7 @@ package upstreamtest
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -54,7 +55,7 @@ func StartNode(t *testing.T, redirect string) *Node {
 	out, err := install.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	n := &Node{URL: "http://" + l.Addr().String(), Key: signing(t, "ours")}
 	require.NoError(t, l.Close())
@@ -64,7 +65,7 @@ func StartNode(t *testing.T, redirect string) *Node {
 
 func (n *Node) run(t *testing.T, dir, redirect string) {
 	t.Helper()
-	run := exec.Command("node", "provider.mjs")
+	run := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "provider.mjs") // it outlives the test's context by the clean-up
 	run.Dir, run.Stderr = dir, os.Stderr
 	run.Env = append(os.Environ(), "NODE_ENV=production", "ISSUER="+n.URL, "REDIRECT="+redirect,
 		"JWKS="+text(t, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{n.Key.Public()}}), "KEYS="+text(t, providerKeys(t)))
@@ -118,10 +119,23 @@ func providerKeys(t *testing.T) []jose.JSONWebKey {
 // Leaves takes somebody's account away.
 func (n *Node) Leaves(t *testing.T, who string) {
 	t.Helper()
-	res, err := http.Get(n.URL + "/leaves?who=" + url.QueryEscape(who))
+	res, err := visit(t, http.DefaultClient, n.URL+"/leaves?who="+url.QueryEscape(who), nil)
 	require.NoError(t, err)
 	_ = res.Body.Close()
 	require.Equal(t, http.StatusNoContent, res.StatusCode)
+}
+
+// visit opens a page, or posts values to it.
+func visit(t *testing.T, browser *http.Client, to string, values url.Values) (*http.Response, error) {
+	t.Helper()
+	method := http.MethodGet
+	if values != nil {
+		method = http.MethodPost
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, to, strings.NewReader(values.Encode()))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return browser.Do(r)
 }
 
 var (
@@ -143,7 +157,7 @@ func (n *Node) SignIn(t *testing.T, to, redirect, who string) url.Values {
 		}
 		return nil
 	}}
-	res, err := browser.Get(to)
+	res, err := visit(t, browser, to, nil)
 	for range 4 { // the name, then the consent
 		require.NoError(t, err)
 		page, readErr := io.ReadAll(res.Body)
@@ -156,7 +170,7 @@ func (n *Node) SignIn(t *testing.T, to, redirect, who string) url.Values {
 		require.NotEmpty(t, action, "%s\n%s", res.Request.URL, page)
 		target, parseErr := res.Request.URL.Parse(action)
 		require.NoError(t, parseErr)
-		res, err = browser.PostForm(target.String(), values)
+		res, err = visit(t, browser, target.String(), values)
 	}
 	t.Fatal("the provider goes round in circles")
 	return nil
