@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -35,6 +36,9 @@ type Connector struct {
 	Posted   bool     // answers come by POST, and may be too long for a URL
 	Create   bool     // users are made of people who come for the first time
 	Hidden   bool     // no button, but for clients that name it
+	Issuer   string   // of the upstream, where it has one alone; two connectors may lead there
+	ByToken  bool     // Follower needs the refresh token
+	Life     Life
 }
 
 // Trip is one trip of a browser to an upstream and back.
@@ -50,22 +54,16 @@ type Trip struct {
 	ExpiresAt   time.Time
 }
 
-// Storage stores trips.
-type Storage interface {
-	AddTrip(ctx context.Context, t *Trip) error
-	// TakeTrip returns the trip and deletes it: of many at once, one gets it. It
-	// returns [identity.ErrNotFound] for one that has expired, too.
-	TakeTrip(ctx context.Context, hash [32]byte) (*Trip, error)
-}
-
 // Options are what a [Federation] needs; all but Lifetime must be given.
 type Options struct {
 	Connectors []Connector // in the order in which they are offered
 	Storage    Storage
 	Links      identity.Links
-	Key        []byte // 32 bytes, the same on every replica
+	Follows    Follows // default: Storage, where it is one
+	Key        []byte  // 32 bytes, the same on every replica
 	Now        func() time.Time
 	Lifetime   time.Duration // of a trip; default 15 min
+	Log        *slog.Logger  // default: none
 }
 
 // Federation is all connectors.
@@ -76,14 +74,22 @@ const maxState = 128
 
 // New returns a Federation.
 func New(o Options) (*Federation, error) {
-	if o.Storage == nil || o.Links == nil || len(o.Key) < 32 || o.Now == nil {
+	if o.Follows == nil {
+		o.Follows, _ = o.Storage.(Follows)
+	}
+	if o.Storage == nil || o.Links == nil || o.Follows == nil || len(o.Key) < 32 || o.Now == nil {
 		return nil, errors.New("federation: storage, links, key and clock must be given")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Lifetime <= 0 {
 		o.Lifetime = 15 * time.Minute
 	}
 	ids, domains := map[string]bool{}, map[string]bool{}
-	for _, c := range o.Connectors {
+	o.Connectors = slices.Clone(o.Connectors)
+	for i, c := range o.Connectors {
+		o.Connectors[i].Life.complete()
 		if c.ID == "" || url.PathEscape(c.ID) != c.ID || c.Upstream == nil && c.Verifier == nil || c.Mapper == nil || ids[c.ID] {
 			return nil, fmt.Errorf("federation: connector %q: its id is no path segment or is there twice, or something is missing", c.ID)
 		}
@@ -234,6 +240,7 @@ func (f *Federation) admit(ctx context.Context, c *Connector, a *Arrival) error 
 	if err != nil {
 		return err
 	}
+	c.keepToken(who, a.Person)
 	a.Roles = who.Roles
 	if a.Trip.Subject != "" {
 		return f.link(ctx, c, a, who)

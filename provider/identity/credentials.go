@@ -101,6 +101,7 @@ type Identity struct {
 
 	Connector string // whose upstream vouches for them; "" for a proof of our own
 	ACR       string // by the word of that upstream; "" where it gave none
+	Upstream  Vouching
 
 	AppPassword bool   // proved by an app password, and not by the person's own
 	Verifier    string // the step of a [Chain] that said so, for the audit trail

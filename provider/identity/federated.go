@@ -29,6 +29,17 @@ type Federated struct {
 
 	SID          string // of the upstream's session, for its back-channel logout
 	RefreshToken []byte // of the upstream, sealed at rest; nil leaves the stored one
+
+	AccessToken   []byte    // of the upstream, sealed at rest; nil leaves the stored one
+	AccessExpires time.Time // zero where the upstream does not say
+}
+
+// Vouching is by whose word somebody is signed in; zero for a proof of our own.
+type Vouching struct {
+	Issuer  string // of the upstream
+	Subject string // the upstream's
+	SID     string // of the upstream's session; "" where it has none
+	IDToken []byte // the hint when signing out there, sealed at rest; nil where it is not kept
 }
 
 // Link says that somebody at an upstream is a user of ours.
@@ -40,8 +51,13 @@ type Link struct {
 	Origin          LinkOrigin
 	Roles           []string
 	RefreshToken    []byte // sealed at rest; nil for none
+	AccessToken     []byte // sealed at rest; nil for none
+	AccessExpires   time.Time
 	LinkedAt        time.Time
 	SeenAt          time.Time // when the upstream last vouched for them
+	AskedBy         string    // the claim of whoever asks the upstream about them now; "" for nobody
+	AskAt           time.Time // before which nobody else asks
+	RefusedAt       time.Time // when the upstream stopped vouching for them; zero while it does
 }
 
 // LinkOrigin is how a link came to be.

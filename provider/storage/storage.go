@@ -41,6 +41,7 @@ type GrantRecord struct {
 	Scopes       []string
 	Audience     []string
 	Session      []byte // versioned JSON
+	Connector    string // whose upstream vouched for the subject; "" for none
 	AuthTime     time.Time
 	CreatedAt    time.Time
 	ExpiresAt    time.Time // the latest moment any of its tokens may live
@@ -265,6 +266,7 @@ type BrowserSession struct {
 	SeenAt     time.Time // about the last time that it was used
 	ExpiresAt  time.Time // however much it is used
 
+	Upstream   identity.Vouching
 	UserStatus identity.Status // as storage has it now; not stored here
 }
 

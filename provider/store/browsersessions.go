@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -10,28 +11,37 @@ import (
 )
 
 const sessionColumns = `b.hash, b.id, b.subject, b.amr, b.user_agent, b.remote_addr, b.auth_time, b.created_at, b.seen_at,
-	b.expires_at, b.connector, b.acr, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
+	b.expires_at, b.connector, b.acr, b.upstream_issuer, b.upstream_subject, b.upstream_sid, b.upstream_hint, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
 
-func scanSession(scan scanFunc) (provider.BrowserSession, error) {
+func (s *Store) scanSession(scan scanFunc) (provider.BrowserSession, error) {
 	var (
-		b     provider.BrowserSession
-		hash  []byte
-		amr   string
-		times [4]int64
+		b          provider.BrowserSession
+		hash, hint []byte
+		amr        string
+		times      [4]int64
 	)
 	err := scan(&hash, &b.ID, &b.Subject, &amr, &b.UserAgent, &b.RemoteAddr, &times[0], &times[1], &times[2], &times[3],
-		&b.Connector, &b.ACR, &b.UserStatus)
+		&b.Connector, &b.ACR, &b.Upstream.Issuer, &b.Upstream.Subject, &b.Upstream.SID, &hint, &b.UserStatus)
 	if err != nil {
 		return b, err
 	}
 	copy(b.Hash[:], hash)
 	b.AuthTime, b.CreatedAt, b.SeenAt, b.ExpiresAt = instant(times[0]), instant(times[1]), instant(times[2]), instant(times[3])
-	b.AMR, err = list(amr)
+	if b.AMR, err = list(amr); err != nil {
+		return b, err
+	}
+	b.Upstream.IDToken, err = s.openOptional(hint, sessionBinding(b.Hash))
 	return b, err
 }
 
+func sessionBinding(h provider.Hash) string { return "browser_session|" + hex.EncodeToString(h[:]) }
+
 // StartSession implements [storage.SessionStorage].
 func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) error {
+	hint, err := s.sealOptional(x.Session.Upstream.IDToken, sessionBinding(x.Session.Hash))
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, func(ctx context.Context, tx *session) error {
 		if x.Interaction != nil {
 			if err := updateInteraction(ctx, tx, x.Interaction, s.now()); err != nil {
@@ -43,10 +53,12 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 			return err
 		}
 		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session
-			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at, connector, acr)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at, connector, acr,
+			upstream_issuer, upstream_subject, upstream_sid, upstream_hint)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
 			WHERE EXISTS (SELECT 1 FROM who WHERE status NOT IN ('disabled', 'deleted'))`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
-			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt), b.Connector, b.ACR)
+			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt), b.Connector, b.ACR,
+			b.Upstream.Issuer, b.Upstream.Subject, b.Upstream.SID, hint)
 		if err != nil {
 			return err
 		}
@@ -88,7 +100,7 @@ func (s *Store) FindSession(ctx context.Context, h provider.Hash) (*provider.Bro
 	found := false
 	err := (&session{run: run}).rows(rctx, `SELECT `+sessionColumns+` WHERE b.hash = $1`, []any{h[:]}, func(scan scanFunc) (err error) {
 		found = true
-		b, err = scanSession(scan)
+		b, err = s.scanSession(scan)
 		return err
 	})
 	return &b, orNotFound(found, err)
@@ -123,7 +135,7 @@ func (s *Store) ListSessions(ctx context.Context, subject string) ([]provider.Br
 	var all []provider.BrowserSession
 	err := s.readRows(ctx, `SELECT `+sessionColumns+` WHERE b.subject = $1 AND b.expires_at > $2 ORDER BY b.seen_at DESC, b.id`,
 		[]any{subject, millis(s.now())}, func(scan scanFunc) error {
-			b, err := scanSession(scan)
+			b, err := s.scanSession(scan)
 			all = append(all, b)
 			return err
 		})

@@ -35,11 +35,11 @@ func (s *Store) FindCode(ctx context.Context, h provider.Hash) (*provider.Stored
 	)
 	c, g := &x.Code, &x.Grant
 	err := s.readRow(ctx, `SELECT c.redirect_uri, c.challenge, c.issued_at, c.expires_at, c.used, `+grantTexts+`,
-		g.auth_time, g.created_at, g.expires_at, g.revoked_at, COALESCE(u.status, '')
+		g.auth_time, g.created_at, g.expires_at, g.revoked_at, g.connector, COALESCE(u.status, '')
 		FROM oauth_code c JOIN oauth_grant g ON g.id = c.grant_id LEFT JOIN users u ON u.subject = g.subject
 		WHERE c.hash = $1`, []any{h[:]}, &c.RedirectURI, &c.Challenge, &issued, &expires, &c.Used,
 		&g.ID, &g.ClientID, &g.Subject, &g.Origin, &g.System, &gScopes, &gAud, &g.Session, &g.RevokeReason,
-		&times[0], &times[1], &times[2], &times[3], &x.UserStatus)
+		&times[0], &times[1], &times[2], &times[3], &g.Connector, &x.UserStatus)
 	if err != nil {
 		return nil, err
 	}

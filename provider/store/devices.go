@@ -69,10 +69,10 @@ func (s *Store) FindDeviceGrant(ctx context.Context, h provider.Hash) (*provider
 	err := s.readRow(ctx, `SELECT `+deviceColumns+`, COALESCE(g.id, ''), COALESCE(g.client_id, ''), COALESCE(g.subject, ''),
 		COALESCE(g.origin, ''), COALESCE(g.system, ''), COALESCE(g.scopes, ''), COALESCE(g.audience, ''), g.session,
 		COALESCE(g.revoke_reason, ''), COALESCE(g.auth_time, 0), COALESCE(g.created_at, 0), COALESCE(g.expires_at, 0),
-		COALESCE(g.revoked_at, 0), COALESCE(u.status, '')
+		COALESCE(g.revoked_at, 0), COALESCE(g.connector, ''), COALESCE(u.status, '')
 		FROM device_code d LEFT JOIN oauth_grant g ON g.id = d.grant_id LEFT JOIN users u ON u.subject = g.subject
 		WHERE d.hash = $1`, []any{h[:]}, append(d.dest(), &g.ID, &g.ClientID, &g.Subject, &g.Origin, &g.System,
-		&gScopes, &gAud, &g.Session, &g.RevokeReason, &times[0], &times[1], &times[2], &times[3], &x.UserStatus)...)
+		&gScopes, &gAud, &g.Session, &g.RevokeReason, &times[0], &times[1], &times[2], &times[3], &g.Connector, &x.UserStatus)...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,11 @@ const grantTexts = `g.id, g.client_id, g.subject, g.origin, g.system, g.scopes, 
 func addGrant(ctx context.Context, tx *session, g *provider.GrantRecord, sid string) error {
 	n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`)
 		INSERT INTO oauth_grant (id, client_id, subject, origin, system, scopes, audience,
-		session, auth_time, created_at, expires_at, revoked_at, revoke_reason, sid)
-		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+		session, auth_time, created_at, expires_at, revoked_at, revoke_reason, sid, connector)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
 		WHERE NOT EXISTS (SELECT 1 FROM who WHERE status IN ('disabled', 'deleted'))`,
 		g.ID, g.ClientID, g.Subject, g.Origin, g.System, listText(g.Scopes), listText(g.Audience), g.Session,
-		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), millis(g.RevokedAt), g.RevokeReason, sid)
+		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), millis(g.RevokedAt), g.RevokeReason, sid, g.Connector)
 	if err == nil && n == 0 {
 		return identity.Failf(identity.ReasonDisabled, "user was disabled meanwhile")
 	}

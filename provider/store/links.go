@@ -11,29 +11,54 @@ import (
 
 var _ identity.Links = (*Store)(nil)
 
-const linkColumns = `connector, issuer, upstream_subject, subject, origin, roles, refresh, linked_at, seen_at FROM upstream_link`
+const linkColumns = `connector, issuer, upstream_subject, subject, origin, roles, refresh, access, access_expires, linked_at, seen_at,
+	asked_by, ask_at, refused_at FROM upstream_link`
 
 func (s *Store) scanLink(scan scanFunc) (identity.Link, error) {
 	var (
-		l            identity.Link
-		roles        string
-		refresh      []byte
-		linked, seen int64
+		l               identity.Link
+		roles           string
+		refresh, access []byte
+		times           [5]int64
 	)
-	err := scan(&l.Connector, &l.Issuer, &l.UpstreamSubject, &l.Subject, &l.Origin, &roles, &refresh, &linked, &seen)
+	err := scan(&l.Connector, &l.Issuer, &l.UpstreamSubject, &l.Subject, &l.Origin, &roles, &refresh, &access, &times[0], &times[1], &times[2],
+		&l.AskedBy, &times[3], &times[4])
 	if err != nil {
 		return l, err
 	}
-	l.LinkedAt, l.SeenAt = instant(linked), instant(seen)
-	if l.Roles, err = list(roles); err != nil || refresh == nil {
+	l.AccessExpires, l.LinkedAt, l.SeenAt = instant(times[0]), instant(times[1]), instant(times[2])
+	l.AskAt, l.RefusedAt = instant(times[3]), instant(times[4])
+	if l.Roles, err = list(roles); err != nil {
 		return l, err
 	}
-	l.RefreshToken, err = s.seal.open(refresh, linkBinding(l.Issuer, l.UpstreamSubject))
+	if l.RefreshToken, err = s.openOptional(refresh, linkBinding(l.Issuer, l.UpstreamSubject)); err != nil {
+		return l, err
+	}
+	l.AccessToken, err = s.openOptional(access, accessBinding(l.Issuer, l.UpstreamSubject))
 	return l, err
 }
 
 func linkBinding(issuer, upstreamSubject string) string {
 	return "upstream_link|" + issuer + "|" + upstreamSubject
+}
+
+func accessBinding(issuer, upstreamSubject string) string {
+	return "upstream_link access|" + issuer + "|" + upstreamSubject
+}
+
+// sealOptional and openOptional keep nothing nothing.
+func (s *Store) sealOptional(plain []byte, bind string) ([]byte, error) {
+	if len(plain) == 0 {
+		return nil, nil
+	}
+	return s.seal.seal(plain, bind)
+}
+
+func (s *Store) openOptional(sealed []byte, bind string) ([]byte, error) {
+	if sealed == nil {
+		return nil, nil
+	}
+	return s.seal.open(sealed, bind)
 }
 
 // FindLink implements [identity.Links].
@@ -113,7 +138,7 @@ func (s *Store) saveFederated(ctx context.Context, tx *session, f *identity.Fede
 	now := s.now()
 	if err := s.insertLink(ctx, tx, &identity.Link{
 		Connector: f.Connector, Issuer: f.Issuer, UpstreamSubject: f.Subject, Subject: res.Subject, Origin: identity.LinkCreated,
-		Roles: f.Roles, RefreshToken: f.RefreshToken, LinkedAt: now, SeenAt: now,
+		Roles: f.Roles, RefreshToken: f.RefreshToken, AccessToken: f.AccessToken, AccessExpires: f.AccessExpires, LinkedAt: now, SeenAt: now,
 	}); err != nil {
 		return nil, err
 	}
@@ -173,33 +198,47 @@ func keepOwn(r identity.Record, old *person) identity.Record {
 	return r
 }
 
+// seeLink notes that the upstream vouches for somebody. Whoever is asking it about
+// them comes too late where there is a new refresh token: theirs counts no more.
 func (s *Store) seeLink(ctx context.Context, tx *session, f *identity.Federated) error {
-	sealed, err := s.sealRefresh(f.RefreshToken, f.Issuer, f.Subject)
+	refresh, access, err := s.sealTokens(f)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE upstream_link SET connector = $1, roles = $2, refresh = COALESCE($3, refresh), seen_at = $4
-		WHERE issuer = $5 AND upstream_subject = $6`, f.Connector, listText(f.Roles), sealed, millis(s.now()), f.Issuer, f.Subject)
+	_, err = tx.exec(ctx, `UPDATE upstream_link SET connector = $1, roles = $2, seen_at = $3, refused_at = 0
+		WHERE issuer = $4 AND upstream_subject = $5`, f.Connector, listText(f.Roles), millis(s.now()), f.Issuer, f.Subject)
+	if err == nil && refresh != nil {
+		_, err = tx.exec(ctx, `UPDATE upstream_link SET refresh = $1, asked_by = '', ask_at = 0 WHERE issuer = $2 AND upstream_subject = $3`,
+			refresh, f.Issuer, f.Subject)
+	}
+	if err == nil && access != nil {
+		_, err = tx.exec(ctx, `UPDATE upstream_link SET access = $1, access_expires = $2 WHERE issuer = $3 AND upstream_subject = $4`,
+			access, millis(f.AccessExpires), f.Issuer, f.Subject)
+	}
 	return err
 }
 
-// sealRefresh returns nil for no token.
-func (s *Store) sealRefresh(token []byte, issuer, upstreamSubject string) ([]byte, error) {
-	if len(token) == 0 {
-		return nil, nil
+func (s *Store) sealTokens(f *identity.Federated) (refresh, access []byte, err error) {
+	if refresh, err = s.sealOptional(f.RefreshToken, linkBinding(f.Issuer, f.Subject)); err != nil {
+		return nil, nil, err
 	}
-	return s.seal.seal(token, linkBinding(issuer, upstreamSubject))
+	access, err = s.sealOptional(f.AccessToken, accessBinding(f.Issuer, f.Subject))
+	return refresh, access, err
 }
 
 func (s *Store) insertLink(ctx context.Context, tx *session, l *identity.Link) error {
-	sealed, err := s.sealRefresh(l.RefreshToken, l.Issuer, l.UpstreamSubject)
+	refresh, access, err := s.sealTokens(&identity.Federated{
+		Issuer: l.Issuer, Subject: l.UpstreamSubject, RefreshToken: l.RefreshToken, AccessToken: l.AccessToken,
+	})
 	if err != nil {
 		return err
 	}
 	n, err := tx.exec(ctx, `INSERT INTO upstream_link
-		(connector, issuer, upstream_subject, subject, origin, roles, refresh, linked_at, seen_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (issuer, upstream_subject) DO NOTHING`,
-		l.Connector, l.Issuer, l.UpstreamSubject, l.Subject, string(l.Origin), listText(l.Roles), sealed, millis(l.LinkedAt), millis(l.SeenAt))
+		(connector, issuer, upstream_subject, subject, origin, roles, refresh, access, access_expires, linked_at, seen_at,
+		asked_by, ask_at, refused_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (issuer, upstream_subject) DO NOTHING`,
+		l.Connector, l.Issuer, l.UpstreamSubject, l.Subject, string(l.Origin), listText(l.Roles), refresh, access, millis(l.AccessExpires),
+		millis(l.LinkedAt), millis(l.SeenAt), l.AskedBy, millis(l.AskAt), millis(l.RefusedAt))
 	if err == nil && n == 0 {
 		return identity.ErrConflict
 	}

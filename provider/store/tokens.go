@@ -12,12 +12,12 @@ import (
 )
 
 // selectToken reads a token with everything around it. Every column costs the
-// SQLite driver a microsecond and more, so the numbers come as one text, see
-// [storedNumbers], and so do the two lists, in whose JSON there is no line feed.
+// SQLite driver a microsecond and more, so the numbers and the connector come as one
+// text, see [storedNumbers], and so do the two lists, in whose JSON there is no line feed.
 const selectToken = `SELECT t.hash, t.kind, t.scopes || '
 ' || t.audience, t.pair, t.claims, ` + grantTexts + `, COALESCE(u.status, ''),
 	CASE WHEN t.used THEN 1 ELSE 0 END || ' ' || t.first_used_at || ' ' || t.issued_at || ' ' || t.expires_at || ' ' ||
-	g.auth_time || ' ' || g.created_at || ' ' || g.expires_at || ' ' || g.revoked_at
+	g.auth_time || ' ' || g.created_at || ' ' || g.expires_at || ' ' || g.revoked_at || ' ' || g.connector
 	FROM oauth_token t JOIN oauth_grant g ON g.id = t.grant_id LEFT JOIN users u ON u.subject = g.subject`
 
 // FindToken implements [storage.TokenStorage] in one indexed query.
@@ -65,7 +65,7 @@ func (s *Store) findToken(ctx context.Context, query string, args ...any) (*prov
 	return &x, storedNumbers(times, &x)
 }
 
-// storedNumbers reads the numbers that selectToken joins.
+// storedNumbers reads the numbers that selectToken joins, and what is behind them.
 func storedNumbers(text string, x *provider.StoredToken) error {
 	t, g := &x.Token, &x.Grant
 	used, rest, _ := strings.Cut(text, " ")
@@ -81,6 +81,7 @@ func storedNumbers(text string, x *provider.StoredToken) error {
 		}
 		*into = instant(ms)
 	}
+	g.Connector = rest
 	return nil
 }
 

@@ -56,8 +56,10 @@ type Person struct {
 	// nothing.
 	Password *identity.Credential `json:"-"`
 
-	IDToken      string // as it came: the hint when signing out there
-	RefreshToken string // "" for none
+	IDToken       string    // as it came: the hint when signing out there
+	RefreshToken  string    // "" for none
+	AccessToken   string    // "" for none
+	AccessExpires time.Time // zero where the upstream does not say
 }
 
 // Logout is what an upstream says of a session that ended there (OpenID Connect
@@ -154,7 +156,10 @@ type Known struct {
 
 // Follower asks an upstream what has become of somebody. Errors are [*Error]:
 // [Unavailable] says nothing about the person; every other one ends what they
-// have here.
+// have here. Claims are nil where the upstream vouches for them and says no more.
+//
+// The person has the refresh token that counts from now on. One may come with an
+// error, too: the upstream may have taken the old one before something went wrong.
 type Follower interface {
 	Follow(ctx context.Context, k *Known) (*Person, error)
 }

@@ -79,8 +79,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 	for _, group := range [][]check{
 		tokenChecks(), rotationChecks(), grantChecks(), childChecks(), clientChecks(), keyChecks(), userChecks(), statusChecks(),
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(), registrationChecks(),
-		linkChecks(),
-		unlinkChecks(),
+		linkChecks(), unlinkChecks(), followChecks(),
 		appPasswordChecks(), logoutChecks(),
 		tripChecks(),
 		requestChecks(),

@@ -110,7 +110,7 @@ func TestPrivateKeyJWTTowardsTheUpstream(t *testing.T) {
 	require.NoError(t, err)
 	check()
 	s.Lie = func(claims map[string]any) { delete(claims, "nonce") }
-	_, err = c.Refresh(t.Context(), p)
+	_, err = c.Follow(t.Context(), known(p))
 	require.NoError(t, err)
 	check()
 	require.Equal(t, "refresh_token", s.Asked["/token"].Get("grant_type"))
@@ -165,6 +165,11 @@ func TestTenantsOfATemplatedIssuer(t *testing.T) {
 	})
 }
 
+// known is what is kept of a person.
+func known(p *upstream.Person) *upstream.Known {
+	return &upstream.Known{Issuer: p.Issuer, Subject: p.Subject, RefreshToken: p.RefreshToken}
+}
+
 func TestLifeAfterLogin(t *testing.T) {
 	s := newIDP(t)
 	c := s.connector(t)
@@ -174,14 +179,14 @@ func TestLifeAfterLogin(t *testing.T) {
 	t.Run("a refresh brings new claims and the next refresh token", func(t *testing.T) {
 		s.Lie = func(claims map[string]any) { delete(claims, "nonce"); claims["email"] = "new@corp.example" }
 		s.Answer = map[string]any{"refresh_token": "refresh-3"}
-		again, err := c.Refresh(t.Context(), p)
+		again, err := c.Follow(t.Context(), known(p))
 		require.NoError(t, err)
 		require.Equal(t, "refresh-3", again.RefreshToken)
 		require.Equal(t, "new@corp.example", again.Claims["email"])
 	})
 	t.Run("a refresh token that is not rotated goes on to count", func(t *testing.T) {
 		s.Answer = map[string]any{"refresh_token": nil, "id_token": nil}
-		again, err := c.Refresh(t.Context(), p)
+		again, err := c.Follow(t.Context(), known(p))
 		require.NoError(t, err)
 		require.Equal(t, "refresh-2", again.RefreshToken)
 		require.Nil(t, again.Claims)
@@ -189,18 +194,26 @@ func TestLifeAfterLogin(t *testing.T) {
 	t.Run("a refresh about somebody else is refused", func(t *testing.T) {
 		s.Answer = nil
 		s.Lie = func(claims map[string]any) { claims["sub"] = "u2" }
-		_, err := c.Refresh(t.Context(), p)
+		again, err := c.Follow(t.Context(), known(p))
 		require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+		require.Equal(t, "refresh-2", again.RefreshToken, "the one that was used may be worth nothing now")
 	})
 	t.Run("who left is refused, and an outage is not taken for that", func(t *testing.T) {
 		s.Status["/token"], s.Body["/token"] = http.StatusBadRequest, `{"error":"invalid_grant"}`
-		_, err := c.Refresh(t.Context(), p)
+		_, err := c.Follow(t.Context(), known(p))
 		require.Equal(t, upstream.Refused, upstream.KindOf(err))
 		require.ErrorContains(t, err, "invalid_grant")
 		s.Status["/token"], s.Body["/token"] = http.StatusBadGateway, "<html>secret</html>"
-		_, err = c.Refresh(t.Context(), p)
+		_, err = c.Follow(t.Context(), known(p))
 		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
 		require.NotContains(t, err.Error(), "secret")
+		for _, ours := range []string{"invalid_client", "unauthorized_client", "slow_down", ""} {
+			s.Status["/token"], s.Body["/token"] = http.StatusUnauthorized, `{"error":"`+ours+`"}`
+			_, err = c.Follow(t.Context(), known(p))
+			require.Equal(t, upstream.Unavailable, upstream.KindOf(err), "%q is about us, and not about the person", ours)
+		}
+		_, err = c.Follow(t.Context(), &upstream.Known{Issuer: p.Issuer, Subject: p.Subject})
+		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
 	})
 	t.Run("signing out goes up with the hint", func(t *testing.T) {
 		to, err := c.SignOutURL(t.Context(), p.IDToken, "https://keyway.example/out", "st")
@@ -235,6 +248,13 @@ func TestLogoutTokens(t *testing.T) {
 		"without jti":         func(m map[string]any) { delete(m, "jti") },
 		"for another client":  func(m map[string]any) { m["aud"] = "other" },
 		"of another issuer":   func(m map[string]any) { m["iss"] = "https://evil.example" },
+		"of tomorrow":         func(m map[string]any) { m["iat"] = s.Now().Add(time.Hour).Unix() },
+		"of the day before":   func(m map[string]any) { m["iat"] = s.Now().Add(-25 * time.Hour).Unix() },
+		"with Sid for sid":    func(m map[string]any) { delete(m, "sid"); m["Sid"] = "s1" },
+		"with a text as event": func(m map[string]any) {
+			m["events"] = map[string]any{"http://schemas.openid.net/event/backchannel-logout": "yes"}
+		},
+		"with an endless jti": func(m map[string]any) { m["jti"] = strings.Repeat("j", 300) },
 		"that has expired":    func(m map[string]any) { m["exp"] = s.Now().Add(-time.Hour).Unix() },
 	} {
 		t.Run("a logout token "+name+" is refused", func(t *testing.T) {

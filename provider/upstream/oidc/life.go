@@ -2,8 +2,10 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"slices"
+	"time"
 
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -12,39 +14,59 @@ import (
 	"keyway/provider/upstream/codeflow"
 )
 
-// Refresh asks the upstream whether the person is still who they were. The
-// result has the refresh token that counts from now on; Claims are nil where the
-// upstream made no new ID token and is not asked for userinfo. A refusal is
-// [upstream.Refused].
-func (c *Connector) Refresh(ctx context.Context, was *upstream.Person) (*upstream.Person, error) {
+const (
+	maxLogoutID  = 255                  // bytes of the jti of a logout token
+	maxExpiresIn = 10 * 365 * 24 * 3600 // seconds
+)
+
+var _ upstream.Follower = (*Connector)(nil)
+
+// Follow implements [upstream.Follower] by the refresh token.
+func (c *Connector) Follow(ctx context.Context, k *upstream.Known) (*upstream.Person, error) {
+	if k.RefreshToken == "" {
+		return nil, upstream.Fail(upstream.Unavailable, "there is no refresh token to ask by")
+	}
 	m, err := c.metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if was.RefreshToken == "" {
-		return nil, upstream.Fail(upstream.Refused, "there is no refresh token")
-	}
-	tokens, err := c.exchangeRefresh(coreosoidc.ClientContext(ctx, c.options.HTTP), m, was.RefreshToken)
+	ctx = coreosoidc.ClientContext(ctx, c.options.HTTP)
+	tokens, err := c.exchangeRefresh(ctx, m, k.RefreshToken)
 	if err != nil {
 		return nil, codeflow.TokenError(err)
 	}
-	now := &upstream.Person{Issuer: was.Issuer, Subject: was.Subject, IDToken: was.IDToken, RefreshToken: tokens.RefreshToken}
+	next := tokens.RefreshToken
+	if next == "" {
+		next = k.RefreshToken // it was not rotated (RFC 6749, section 6)
+	}
+	p, err := c.followed(ctx, m, tokens, k)
+	if err != nil {
+		return &upstream.Person{RefreshToken: next}, err
+	}
+	p.RefreshToken = next
+	return p, nil
+}
+
+// followed judges what came with a refresh.
+func (c *Connector) followed(ctx context.Context, m *metadata, tokens *oauth2.Token, k *upstream.Known) (p *upstream.Person, err error) {
+	p = &upstream.Person{Issuer: k.Issuer, Subject: k.Subject, AccessToken: tokens.AccessToken, AccessExpires: c.expiry(tokens)}
 	if raw, _ := tokens.Extra("id_token").(string); raw != "" {
-		if now, err = c.person(ctx, m, tokens, nil); err != nil {
-			return nil, err
-		}
+		p, err = c.person(ctx, m, tokens, nil)
 	} else if c.options.Userinfo {
-		if err := c.askUserinfo(ctx, m, tokens, now); err != nil {
-			return nil, err
-		}
+		err = c.askUserinfo(ctx, m, tokens, p)
 	}
-	if now.Issuer != was.Issuer || now.Subject != was.Subject {
-		return nil, upstream.Fail(upstream.Untrusted, "the upstream speaks of somebody else now")
+	if err == nil && (p.Issuer != k.Issuer || p.Subject != k.Subject) {
+		err = upstream.Fail(upstream.Untrusted, "the upstream speaks of somebody else now")
 	}
-	if now.RefreshToken == "" {
-		now.RefreshToken = was.RefreshToken // it was not rotated (RFC 6749, section 6)
+	return p, err
+}
+
+// expiry is when an access token ends by our clock; zero where nobody said.
+func (c *Connector) expiry(tokens *oauth2.Token) time.Time {
+	if tokens.ExpiresIn <= 0 {
+		return time.Time{}
 	}
-	return now, nil
+	return c.options.Now().Add(time.Duration(min(tokens.ExpiresIn, maxExpiresIn)) * time.Second)
 }
 
 // exchangeRefresh uses the refresh token. With private_key_jwt the assertion
@@ -105,8 +127,35 @@ func (c *Connector) VerifyLogout(ctx context.Context, token string) (*upstream.L
 	if err != nil {
 		return nil, untrusted(err)
 	}
+	if err := c.judgeLogout(t); err != nil {
+		return nil, err
+	}
 	if len(c.options.Tenants) > 0 && !slices.ContainsFunc(c.options.Tenants, func(id string) bool { return c.ofTenant(m.issuer, t.Issuer, id) }) {
 		return nil, upstream.Fail(upstream.Untrusted, "the logout token is of a tenant who may not sign in")
 	}
 	return &upstream.Logout{Issuer: t.Issuer, Subject: t.Subject, SID: t.SessionID, ID: t.TokenID, Expires: t.Expiry}, nil
+}
+
+// judgeLogout is what go-oidc leaves to its caller: members that stand twice or are
+// spelled otherwise, the type of the event, and how old the token is.
+func (c *Connector) judgeLogout(t *coreosoidc.LogoutToken) error {
+	var payload json.RawMessage
+	if err := t.Claims(&payload); err != nil {
+		return untrusted(err)
+	}
+	claims, err := codeflow.Claims(payload)
+	if err != nil {
+		return untrusted(err)
+	}
+	events, _ := claims["events"].(map[string]any)
+	_, event := events["http://schemas.openid.net/event/backchannel-logout"].(map[string]any)
+	text := func(name string) string { s, _ := claims[name].(string); return s }
+	now := c.options.Now()
+	switch {
+	case !event || text("sub") != t.Subject || text("sid") != t.SessionID || text("jti") != t.TokenID || len(t.TokenID) > maxLogoutID:
+		return upstream.Fail(upstream.Untrusted, "a claim of the logout token is malformed")
+	case t.IssuedAt.After(now.Add(c.options.Skew)), now.Sub(t.IssuedAt) > maxIssued:
+		return upstream.Fail(upstream.Untrusted, "iat of the logout token is far off")
+	}
+	return nil
 }

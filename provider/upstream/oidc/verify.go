@@ -78,9 +78,15 @@ func (c *Connector) person(ctx context.Context, m *metadata, tokens *oauth2.Toke
 	if err != nil {
 		return nil, untrusted(err)
 	}
-	p := &upstream.Person{Issuer: id.Issuer, Subject: id.Subject, IDToken: raw, RefreshToken: tokens.RefreshToken}
+	p := &upstream.Person{
+		Issuer: id.Issuer, Subject: id.Subject, IDToken: raw, RefreshToken: tokens.RefreshToken,
+		AccessToken: tokens.AccessToken, AccessExpires: c.expiry(tokens),
+	}
 	if err := c.judge(m, id, tokens.AccessToken, p); err != nil {
 		return nil, err
+	}
+	if (a != nil || p.ACR != "") && len(c.options.RequireACR) > 0 && !slices.Contains(c.options.RequireACR, p.ACR) { // after a refresh it need not say again
+		return nil, upstream.Fail(upstream.Refused, "acr is not one that is required")
 	}
 	if a != nil && id.Nonce != a.Nonce {
 		return nil, upstream.Fail(upstream.Untrusted, "nonce is not that of the attempt")
@@ -126,8 +132,6 @@ func (c *Connector) judge(m *metadata, id *coreosoidc.IDToken, accessToken strin
 		return upstream.Fail(upstream.Untrusted, "iat is far off")
 	case len(c.options.Tenants) > 0 && !c.ofTenant(m.issuer, id.Issuer, s.Tenant):
 		return upstream.Fail(upstream.Untrusted, "the tenant is not one of those who may sign in")
-	case len(c.options.RequireACR) > 0 && !slices.Contains(c.options.RequireACR, s.ACR):
-		return upstream.Fail(upstream.Refused, "acr is not one that is required")
 	}
 	if id.AccessTokenHash != "" {
 		if err := id.VerifyAccessToken(accessToken); err != nil {
