@@ -23,8 +23,7 @@ func (p *Provider) newVisits() (*visit.Visits, error) {
 	o := &p.options
 	return visit.New(visit.Options{
 		Issuer: o.Issuer, Directory: o.Directory, Key: p.tokens.forms, Storage: o.Storage, Gate: o.Gate,
-		Connected: func(connector string) bool { return o.Federation.Find(connector) != nil },
-		Frame:     p.frame, PeerAddr: o.PeerAddr, Now: o.Now,
+		Vouched: p.sessionVouched, Frame: p.frame, PeerAddr: o.PeerAddr, Now: o.Now,
 		Lifetimes: visit.Lifetimes{Interaction: o.Lifetimes.Interaction, SessionIdle: o.Lifetimes.SessionIdle, SessionMax: o.Lifetimes.SessionMax},
 	})
 }
@@ -42,7 +41,8 @@ func (p *Provider) newFarewell() (*farewell.Endpoint, error) {
 	o := &p.options
 	return farewell.New(farewell.Options{
 		Issuer: o.Issuer, Base: p.base, AccountURL: p.url(account.Path), Visits: p.visits, Pages: o.Pages, Person: p.pageUser,
-		Hint: func(token string) (keys.Hint, error) { return p.keys.Hint(o.Issuer, token) },
+		Upstream: p.signOutUpstream,
+		Hint:     func(token string) (keys.Hint, error) { return p.keys.Hint(o.Issuer, token) },
 		Client: func(ctx context.Context, id string) (*client.Client, error) {
 			c, err := p.liveClient(ctx, id)
 			if err != nil {
@@ -58,7 +58,7 @@ func (p *Provider) newAccount() (*account.Page, error) {
 	o := &p.options
 	a := account.Options{
 		Issuer: o.Issuer, Directory: o.Directory, Visits: p.visits, Storage: o.Storage, Users: o.Users, Pages: o.Pages, Now: o.Now,
-		LoginURL: p.url(pathLogin), LogoutURL: p.url(farewell.Path), ClientName: p.clientName, Forget: p.reads.Forget,
+		LoginURL: p.url(pathLogin), ClientName: p.clientName, Forget: p.reads.Forget,
 		Leave: p.farewell.Leave, Passwords: o.Passwords, Apps: o.AppPasswords,
 	}
 	if o.Federation != nil {

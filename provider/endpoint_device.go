@@ -221,7 +221,7 @@ func (p *Provider) allowDevice(ctx context.Context, st *StoredDevice, client *fo
 	d, now, hash := &st.Device, p.options.Now(), Hash(st.Device.Hash)
 	g := &GrantRecord{
 		ID: secret.ID(), ClientID: client.ID, Subject: s.Subject, Origin: grantDevice, Scopes: d.Scopes, Audience: d.Audience,
-		Session: stored, AuthTime: s.AuthTime, CreatedAt: now, ExpiresAt: d.ExpiresAt,
+		Session: stored, Connector: s.Connector, AuthTime: s.AuthTime, CreatedAt: now, ExpiresAt: d.ExpiresAt,
 	}
 	e.GrantID = g.ID
 	return p.options.Storage.Issue(ctx, &Issue{

@@ -16,7 +16,7 @@ import (
 type tokenResponse struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
-	ExpiresIn    any    `json:"expires_in"` // whole seconds
+	ExpiresIn    any    `json:"expires_in,omitempty"` // whole seconds
 	Scope        any    `json:"scope,omitempty"`
 	RefreshToken any    `json:"refresh_token,omitempty"`
 	IDToken      any    `json:"id_token,omitempty"`
@@ -98,8 +98,12 @@ func (p *Provider) grantToken(c *gin.Context, u *unit) (fosite.AccessResponder, 
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := ar.Session.(*Session); ok && s.Subject != "" && (!client.Admits(s.Connector) || s.Connector != "" && p.options.Federation.Find(s.Connector) == nil) {
-		return nil, invalidGrant("the client is not for people of this connector")
+	link, err := p.vouched(ctx, ar, client, u)
+	if err != nil {
+		return nil, err
+	}
+	if u.takes != "" {
+		return p.handOver(ctx, ar, u, link)
 	}
 	p.applyPolicy(ar, u)
 	if err := p.judgeDetails(ar, client); err != nil {

@@ -23,9 +23,11 @@ import (
 // Where people leave for an upstream, and where they come back: each connector
 // has a path of its own, against mix-up (RFC 9700, section 4.4.2.2).
 const (
-	pathUpstream  = "/login/upstream"
-	pathCallback  = "/login/callback"
-	callbackParam = "connector"
+	pathUpstream    = "/login/upstream"
+	pathCallback    = "/login/callback"
+	pathSignedOut   = "/login/signed-out"
+	pathBackchannel = "/login/backchannel"
+	callbackParam   = "connector"
 )
 
 // offerUpstreams puts on the login page what the client allows.
@@ -123,7 +125,7 @@ func (p *Provider) serveCallback(c *gin.Context) error {
 	if answer == nil || err != nil {
 		return err
 	}
-	s, err := p.visits.Session(c)
+	s, err := p.visits.Kept(c)
 	if err != nil {
 		return err
 	}
@@ -195,7 +197,9 @@ func (p *Provider) arrive(c *gin.Context, connector string, back *federation.Arr
 	if err != nil {
 		return p.strand(c, lost, err)
 	}
-	if err := p.visits.SignIn(c, federation.Vouched(connector, back.Person, user, p.options.Now()), i, clientID); err != nil {
+	who := federation.Vouched(connector, back.Person, user, p.options.Now())
+	who.Upstream.IDToken = back.Hint
+	if err := p.visits.SignIn(c, who, i, clientID); err != nil {
 		return err
 	}
 	p.send(c, pathAuthorize, id)

@@ -317,6 +317,11 @@ func TestWhatCameOfAConnectorThatIsGoneEnds(t *testing.T) {
 		b := w.newBrowser()
 		b.arrives(t, idp, b.get(ask("web", "connector", "corp")))
 		require.False(t, isLogin(b.get(issuer+"/account")))
+		for _, connector := range []string{"corp", "gone"} {
+			require.NoError(t, w.store.AddLink(t.Context(), &identity.Link{
+				Connector: connector, Issuer: "https://" + connector, UpstreamSubject: "alice", Subject: w.alice, Origin: identity.LinkByAdmin, SeenAt: w.clock.Now(),
+			}))
+		}
 		for connector, status := range map[string]int{"corp": http.StatusOK, "gone": http.StatusBadRequest} {
 			s := &provider.Session{ClientID: "app", AuthTime: w.clock.Now().Unix(), Connector: connector}
 			s.SetSubject(w.alice)

@@ -31,6 +31,7 @@ type unit struct {
 	origin     string      // of the new grant, where that is not its grant type
 	format     TokenFormat // of the access token; "" for the client's own
 	issuedType string      // RFC 8693, section 2.2.1
+	takes      string      // the connector whose upstream's token is asked for, in place of one of ours
 }
 
 // remaining are the scopes of an access token where those are fewer than its
@@ -157,7 +158,7 @@ func (s *fositeStore) newGrant(u *unit, r fosite.Requester) error {
 		ID: r.GetID(), ClientID: r.GetClient().GetID(), Subject: session.Subject, Origin: origin,
 		Scopes: r.GetGrantedScopes(), Audience: r.GetGrantedAudience(), Session: stored,
 		AuthTime: unixTime(session.AuthTime), CreatedAt: s.provider.options.Now(),
-		ExpiresAt: session.GetExpiresAt(fosite.AccessToken),
+		ExpiresAt: session.GetExpiresAt(fosite.AccessToken), Connector: session.Connector,
 	}
 	if u.password != nil {
 		g.System = u.password.grant.Credentials.System

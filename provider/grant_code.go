@@ -55,7 +55,7 @@ func (s *fositeStore) CreateAuthorizeCodeSession(ctx context.Context, signature 
 	now := s.provider.options.Now()
 	g := &GrantRecord{
 		ID: r.GetID(), ClientID: r.GetClient().GetID(), Subject: session.Subject, Origin: grantCode,
-		Scopes: r.GetGrantedScopes(), Audience: r.GetGrantedAudience(), Session: stored,
+		Scopes: r.GetGrantedScopes(), Audience: r.GetGrantedAudience(), Session: stored, Connector: session.Connector,
 		AuthTime: unixTime(session.AuthTime), CreatedAt: now, ExpiresAt: now.Add(s.provider.options.Lifetimes.Code),
 	}
 	u.issue.GrantID, u.issue.NewGrant, u.issue.SID = g.ID, g, session.SID

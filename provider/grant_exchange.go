@@ -63,6 +63,9 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 	var err error
 	if ar.GrantTypes.ExactOne(grantExchange) {
 		u.origin = "token_exchange"
+		if who, u.takes, err = p.statements.Upstream(ctx, ar.Form, caller, c.MayTakeUpstream); err != nil || u.takes != "" {
+			return h.take(ar, who, err)
+		}
 		who, decision, err = p.statements.Exchange(ctx, ar.Form, caller)
 	} else {
 		u.origin = "jwt_bearer"
@@ -74,6 +77,19 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 		h.grant(ar, u, who, decision)
 	}
 	return err
+}
+
+// take lets go on with a request for an upstream's own token, which is judged like
+// any other.
+func (h *exchangeHandler) take(ar *fosite.AccessRequest, of *exchange.Party, err error) error {
+	if err != nil {
+		return err
+	}
+	s := h.provider.newSession(&fositeClient{Client: &Client{}})
+	s.SetSubject(of.Subject)
+	s.Connector = of.Origin.Connector
+	ar.SetSession(s)
+	return nil
 }
 
 // PopulateTokenEndpointResponse makes the token. There is no refresh token:

@@ -170,6 +170,9 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 	if err != nil {
 		return "", refuse(err)
 	}
+	if err := p.appPasswordVouched(ctx, pw, who); err != nil {
+		return "", refuse(err)
+	}
 	pw.who = who
 	return who.User.Subject, nil
 }

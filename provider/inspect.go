@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/wire"
 )
@@ -62,6 +63,11 @@ func (p *Provider) InspectGrant(ctx context.Context, q TokenQuery) (*Grant, erro
 		System: q.Credentials.System, Client: q.Client, RemoteAddr: q.Credentials.RemoteAddr,
 		AllowUnverified: q.Credentials.AllowUnverified,
 	})
+	if err == nil && st.Grant.Connector != "" {
+		_, err = p.follow(ctx, federation.Question{
+			Connector: st.Grant.Connector, Subject: st.Grant.Subject, Event: identity.Event{System: st.Grant.System, ClientID: st.Grant.ClientID},
+		})
+	}
 	if err != nil {
 		return nil, wire.AsFailure(err)
 	}

@@ -193,6 +193,8 @@ func (p *Provider) Mount(r gin.IRouter) {
 		r.Any(base+pathUpstream, p.page("upstream", p.serveUpstream))
 		r.Any(base+pathCallback+"/:"+callbackParam, p.page("upstream_callback", p.serveCallback))
 		r.Any(base+federation.PathDescription, p.handle("upstream_description", p.options.Federation.ServeDescription))
+		r.Any(base+pathSignedOut+"/:"+callbackParam, p.page("upstream_signed_out", p.serveSignedOut))
+		r.Any(base+pathBackchannel+"/:"+callbackParam, p.handle("upstream_logout", p.serveBackchannel))
 	}
 	r.Any(base+pathSignUp, p.page("sign-up", p.serveSignUp))
 	r.Any(base+pathSelect, p.page("select", p.serveSelect))

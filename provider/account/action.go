@@ -67,10 +67,8 @@ func (p *Page) answer(c *gin.Context, s *storage.BrowserSession, d done) error {
 	case d.away != "":
 		c.Header("Referrer-Policy", "no-referrer")
 		wire.SeeOther(c, d.away)
-	case len(d.frames) > 0:
-		return p.options.Leave(c, d.frames)
 	case d.signedOut:
-		c.Redirect(http.StatusSeeOther, p.options.LogoutURL)
+		return p.options.Leave(c, s, d.frames)
 	default:
 		c.Redirect(http.StatusSeeOther, p.options.Issuer+Path+"?notice="+d.notice)
 	}

@@ -30,12 +30,11 @@ type Options struct {
 	Pages     *pages.Pages
 	Now       func() time.Time
 	LoginURL  string // where people sign in within an interaction
-	LogoutURL string // where people go who have signed out
 
 	// ClientName is what a client is called; "" where nobody knows.
 	ClientName func(ctx context.Context, id string) (string, error)
-	// Leave answers who signed out, with what frames have to load then.
-	Leave func(c *gin.Context, frames []string) error
+	// Leave answers who signed out of a session, with what frames have to load then.
+	Leave func(c *gin.Context, s *storage.BrowserSession, frames []string) error
 	// Forget is called before anything that was changed about a person may be read
 	// again.
 	Forget func()

@@ -32,6 +32,9 @@ func (c *Client) Check() error {
 	if c.MayExchange && (c.Public() || c.Internal()) {
 		all = append(all, errors.New("may_exchange needs a client that authenticates"))
 	}
+	if len(c.MayTakeUpstream) > 0 && !c.MayExchange {
+		all = append(all, errors.New("may_take_upstream needs may_exchange"))
+	}
 	if c.MayIntrospect && c.Public() {
 		all = append(all, errors.New("may_introspect needs a client that authenticates"))
 	}

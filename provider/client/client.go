@@ -127,7 +127,10 @@ type Client struct {
 	MayRevokeLegacy bool `json:"may_revoke_legacy,omitempty"`
 	// MayExchange lets it exchange anybody's tokens for narrower ones of its own.
 	MayExchange bool `json:"may_exchange,omitempty"`
-	Disabled    bool `json:"disabled,omitempty"`
+	// MayTakeUpstream are the connectors whose upstreams' own access tokens it may
+	// have in exchange for those of their people.
+	MayTakeUpstream []string `json:"may_take_upstream,omitempty"`
+	Disabled        bool     `json:"disabled,omitempty"`
 
 	System string `json:"system,omitempty"` // on an internal client: the legacy system instance
 	Source string `json:"source,omitempty"` // SourceConfig, SourceCLI, SourceDynamic

@@ -41,6 +41,6 @@ func (c *Client) Dynamic() bool { return c.Source == SourceDynamic }
 
 // checkDynamic reports rights that only an operator can give.
 func (c *Client) checkDynamic() bool {
-	return !c.Dynamic() || !c.Internal() && c.System == "" && !c.MayIntrospect && !c.MayRevokeLegacy && !c.SkipConsent && !c.MayExchange &&
+	return !c.Dynamic() || !c.Internal() && c.System == "" && !c.MayIntrospect && !c.MayRevokeLegacy && !c.SkipConsent && !c.MayExchange && len(c.MayTakeUpstream) == 0 &&
 		!slices.ContainsFunc(c.GrantTypes, func(g string) bool { return g == GrantPassword || g == GrantTokenExchange || g == GrantJWTBearer })
 }

@@ -59,21 +59,17 @@ func (e *Endpoint) Serve(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.options.Visits.Session(c)
+	s, err := e.options.Visits.Kept(c)
 	if err != nil {
 		return err
 	}
 	switch {
 	case s == nil:
-		return e.leave(c, f, nil)
+		return e.leave(c, f, f.goesTo(), nil)
 	case values.Has("csrf"):
 		return e.confirm(c, f, s, values)
 	case f.client != nil && f.hint.Subject == e.options.Subject(f.client, s.Subject):
-		frames, err := e.options.Visits.SignOut(c, s)
-		if err != nil {
-			return err
-		}
-		return e.leave(c, f, frames)
+		return e.signOut(c, f, s)
 	}
 	return e.ask(c, f, s)
 }
@@ -125,6 +121,15 @@ func (e *Endpoint) parse(ctx context.Context, values url.Values) (*asked, error)
 	return f, nil
 }
 
+// goesTo is where the browser goes with what the client wants back; "" for our own
+// page.
+func (f *asked) goesTo() string {
+	if f.uri != "" && f.state != "" {
+		return redirect.WithQuery(f.uri, url.Values{"state": {f.state}})
+	}
+	return f.uri
+}
+
 func (f *asked) visit() pages.Visit {
 	v := pages.Visit{Locales: f.locales, RedirectURI: f.uri}
 	if f.client != nil {
@@ -163,23 +168,35 @@ func (e *Endpoint) confirm(c *gin.Context, f *asked, s *storage.BrowserSession, 
 		c.Redirect(http.StatusSeeOther, e.options.AccountURL)
 		return nil
 	}
+	return e.signOut(c, f, s)
+}
+
+func (e *Endpoint) signOut(c *gin.Context, f *asked, s *storage.BrowserSession) error {
 	frames, err := e.options.Visits.SignOut(c, s)
 	if err != nil {
 		return err
 	}
-	return e.leave(c, f, frames)
+	to := f.goesTo()
+	if up := e.options.Upstream(c, s, to); up != "" {
+		to = up
+	}
+	return e.leave(c, f, to, frames)
 }
 
-// Leave answers somebody who signed out of their own accord.
-func (e *Endpoint) Leave(c *gin.Context, frames []string) error { return e.leave(c, &asked{}, frames) }
-
-// leave answers somebody who is signed out. Where clients are to hear of it in the
-// browser, a page stands between, which goes on by itself.
-func (e *Endpoint) leave(c *gin.Context, f *asked, frames []string) error {
-	to := f.uri
-	if to != "" && f.state != "" {
-		to = redirect.WithQuery(to, url.Values{"state": {f.state}})
+// Leave answers somebody whose session was s and who signed out of their own
+// accord.
+func (e *Endpoint) Leave(c *gin.Context, s *storage.BrowserSession, frames []string) error {
+	to := e.options.Upstream(c, s, "")
+	if to == "" && len(frames) == 0 {
+		to = e.options.Issuer + Path
 	}
+	return e.leave(c, &asked{}, to, frames)
+}
+
+// leave answers somebody who is signed out, and goes on to a URI; "" for our own
+// page. Where clients are to hear of it in the browser, a page stands between, which
+// goes on by itself.
+func (e *Endpoint) leave(c *gin.Context, f *asked, to string, frames []string) error {
 	if to == "" || len(frames) > 0 {
 		return e.options.Pages.Render(c, http.StatusOK, &pages.LoggedOutPage{Visit: f.visit(), Frames: frames, Continue: to})
 	}

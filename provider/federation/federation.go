@@ -192,6 +192,7 @@ type Arrival struct {
 	Roles   []string
 	Subject string // the user of ours
 	Created bool   // they were made by this very sign-in
+	Hint    []byte // the ID token, where it is needed to sign out at the upstream; else nil
 }
 
 // Visitor is the browser that comes back.
@@ -241,7 +242,7 @@ func (f *Federation) admit(ctx context.Context, c *Connector, a *Arrival) error 
 		return err
 	}
 	c.keepToken(who, a.Person)
-	a.Roles = who.Roles
+	a.Roles, a.Hint = who.Roles, c.hint(a.Person)
 	if a.Trip.Subject != "" {
 		return f.link(ctx, c, a, who)
 	}

@@ -47,6 +47,9 @@ type Question struct {
 	Anew      bool           // be it that the upstream vouched for them a moment ago
 }
 
+// ErrAway is why nobody knows whether an upstream goes on vouching for somebody.
+var ErrAway = errors.New("the upstream has been away for too long")
+
 // errRaced says that the link has changed since it was read.
 var errRaced = errors.New("somebody else was faster")
 
@@ -190,7 +193,7 @@ func (w *following) away(now time.Time) (*identity.Link, error) {
 	if now.Sub(w.link.SeenAt) < w.connector.Life.AllowFor {
 		return w.link, nil
 	}
-	return nil, identity.Failf(identity.ReasonUnavailable, "the upstream has been away for too long")
+	return nil, identity.Fail(identity.ReasonUnavailable, ErrAway)
 }
 
 // ask claims the link and asks the upstream. What was asked is seen to its end,

@@ -25,6 +25,7 @@ const (
 	maxAMRBytes = 64
 	maxACR      = 256 // bytes
 	maxHint     = 512 // bytes
+	maxSID      = 255 // bytes
 )
 
 // Led is the connector that a request leads to without a question, nil for none: it
@@ -71,7 +72,12 @@ func DepartureOf(r *request.Request, name string) Departure {
 // they did, it cannot say. Where it does not say when they did, nobody knows: the
 // time is zero, which is too long ago for everybody who cares.
 func Vouched(connector string, u *upstream.Person, user *identity.User, now time.Time) *identity.Identity {
-	who := &identity.Identity{User: *user, Connector: connector, AuthTime: u.AuthTime}
+	who := &identity.Identity{
+		User: *user, Connector: connector, AuthTime: u.AuthTime, Upstream: identity.Vouching{Issuer: u.Issuer, Subject: u.Subject},
+	}
+	if len(u.SID) <= maxSID {
+		who.Upstream.SID = u.SID
+	}
 	if who.AuthTime.After(now) {
 		who.AuthTime = now
 	}

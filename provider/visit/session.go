@@ -22,6 +22,18 @@ const touchEvery = 5 * time.Minute
 
 // Session returns the session of the browser, nil where nobody is signed in.
 func (v *Visits) Session(c *gin.Context) (*storage.BrowserSession, error) {
+	s, err := v.Kept(c)
+	if s == nil || err != nil || s.Connector == "" {
+		return s, err
+	}
+	if ok, err := v.options.Vouched(c.Request.Context(), s); !ok || err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Kept is Session for who leaves, or signs in anew: no upstream is asked.
+func (v *Visits) Kept(c *gin.Context) (*storage.BrowserSession, error) {
 	value := v.Cookie(c, SessionCookie)
 	if value == "" {
 		return nil, nil
@@ -33,7 +45,7 @@ func (v *Visits) Session(c *gin.Context) (*storage.BrowserSession, error) {
 		return nil, nil
 	case err != nil:
 		return nil, wire.Outage(err)
-	case !v.Lives(s), s.Connector != "" && !v.options.Connected(s.Connector):
+	case !v.Lives(s):
 		return nil, nil
 	}
 	err = v.options.Gate.Ask(ctx, identity.Question{Moment: identity.MomentStay, Subject: s.Subject, Status: s.UserStatus})
@@ -60,7 +72,7 @@ func (v *Visits) Lives(s *storage.BrowserSession) bool {
 // an interaction, to which client sent the person; "" for none. Somebody who signs
 // in once more keeps what is public of it.
 func (v *Visits) SignIn(c *gin.Context, who *identity.Identity, i *storage.Interaction, client string) error {
-	old, err := v.Session(c)
+	old, err := v.Kept(c)
 	if err != nil {
 		return err
 	}
@@ -69,7 +81,7 @@ func (v *Visits) SignIn(c *gin.Context, who *identity.Identity, i *storage.Inter
 	x := &storage.SessionStart{
 		Session: storage.BrowserSession{
 			Hash: storage.HashOf(value), ID: secret.ID(), Subject: who.User.Subject, AMR: who.AMR,
-			Connector: who.Connector, ACR: who.ACR, UserAgent: agent[:min(len(agent), maxUserAgent)],
+			Connector: who.Connector, ACR: who.ACR, Upstream: who.Upstream, UserAgent: agent[:min(len(agent), maxUserAgent)],
 			AuthTime: who.AuthTime, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(v.options.Lifetimes.SessionMax),
 		},
 		Interaction: i, Event: v.Event(c, "login", who.User.Subject),

@@ -35,8 +35,9 @@ type Options struct {
 	Key       []byte // of the forms, the same on every replica
 	Storage   Storage
 	Gate      Gate
-	// Connected reports whether there still is a connector that somebody came by.
-	Connected func(connector string) bool
+	// Vouched reports whether the upstream by whose word a session is goes on
+	// vouching for its person.
+	Vouched func(ctx context.Context, s *storage.BrowserSession) (bool, error)
 	// Frame is what a frame loads so that a client sees to the end of a session
 	// with that public id; "" for nothing.
 	Frame     func(ctx context.Context, client, sid string) string
@@ -65,8 +66,8 @@ func New(o Options) (*Visits, error) {
 	if err != nil {
 		return nil, fmt.Errorf("visits: issuer: %w", err)
 	}
-	if o.Storage == nil || o.Gate == nil || o.Connected == nil || o.Frame == nil || o.PeerAddr == nil || o.Now == nil || len(o.Key) < 32 {
-		return nil, errors.New("visits: storage, gate, connected, frame, peer address, clock and key must be given")
+	if o.Storage == nil || o.Gate == nil || o.Vouched == nil || o.Frame == nil || o.PeerAddr == nil || o.Now == nil || len(o.Key) < 32 {
+		return nil, errors.New("visits: storage, gate, vouched, frame, peer address, clock and key must be given")
 	}
 	return &Visits{options: o, secure: u.Scheme == "https", base: u.EscapedPath()}, nil
 }
