@@ -36,8 +36,28 @@ func newJourney(t *testing.T, change ...func(*federation.Connector)) *journey {
 	t.Helper()
 	j := &journey{idp: upstreamtest.New(t)}
 	j.at = j.idp.Now()
+	j.store = storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: func() time.Time { return j.at }})
+	j.Federation = j.federation(t, j.store, change...)
+	return j
+}
+
+// newReplicas is a journey of two processes over one database, whose connectors ask
+// again.
+func newReplicas(t *testing.T, dsn string) (*journey, *federation.Federation) {
+	t.Helper()
+	j := &journey{idp: upstreamtest.New(t)}
+	j.at = j.idp.Now()
 	now := func() time.Time { return j.at }
-	j.store = storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: now})
+	j.idp.Now = now
+	j.store = storetest.Open(t, store.Options{DSN: dsn, Now: now})
+	j.Federation = j.federation(t, j.store, asksAgain)
+	return j, j.federation(t, storetest.Open(t, store.Options{DSN: dsn, Now: now}), asksAgain)
+}
+
+// federation is what one process has.
+func (j *journey) federation(t *testing.T, db *store.Store, change ...func(*federation.Connector)) *federation.Federation {
+	t.Helper()
+	now := func() time.Time { return j.at }
 	calls, err := outbound.New(outbound.Options{AllowLoopback: true})
 	require.NoError(t, err)
 	connector := func(id string) federation.Connector {
@@ -55,11 +75,11 @@ func newJourney(t *testing.T, change ...func(*federation.Connector)) *journey {
 	for _, f := range change {
 		f(&corp)
 	}
-	j.Federation, err = federation.New(federation.Options{
-		Connectors: []federation.Connector{corp, connector("other")}, Storage: j.store, Links: j.store, Key: make([]byte, 32), Now: now,
+	f, err := federation.New(federation.Options{
+		Connectors: []federation.Connector{corp, connector("other")}, Storage: db, Links: db, Key: make([]byte, 32), Now: now,
 	})
 	require.NoError(t, err)
-	return j
+	return f
 }
 
 // goes begins a trip, as the upstream sees it.

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"keyway/provider/keyset"
 	"keyway/provider/upstream"
 	"keyway/provider/upstream/codeflow"
 )
@@ -51,7 +53,9 @@ func (c *Connector) Follow(ctx context.Context, k *upstream.Known) (*upstream.Pe
 func (c *Connector) followed(ctx context.Context, m *metadata, tokens *oauth2.Token, k *upstream.Known) (p *upstream.Person, err error) {
 	p = &upstream.Person{Issuer: k.Issuer, Subject: k.Subject, AccessToken: tokens.AccessToken, AccessExpires: c.expiry(tokens)}
 	if raw, _ := tokens.Extra("id_token").(string); raw != "" {
-		p, err = c.person(ctx, m, tokens, nil)
+		if err = c.knowsKey(ctx, m, raw); err == nil {
+			p, err = c.person(ctx, m, tokens, nil)
+		}
 	} else if c.options.Userinfo {
 		err = c.askUserinfo(ctx, m, tokens, p)
 	}
@@ -59,6 +63,20 @@ func (c *Connector) followed(ctx context.Context, m *metadata, tokens *oauth2.To
 		err = upstream.Fail(upstream.Untrusted, "the upstream speaks of somebody else now")
 	}
 	return p, err
+}
+
+// knowsKey tells keys that could not be fetched yet from a token that does not hold:
+// nobody is signed out for a key that their upstream has changed a moment ago.
+func (c *Connector) knowsKey(ctx context.Context, m *metadata, token string) error {
+	kid := keyset.HeaderOf(token).KeyID
+	set, err := c.keys.Keys(ctx, m.jwks, kid)
+	if err == nil && !keyset.Has(set, kid) {
+		err = errors.New("the key of the ID token is not among those that are known")
+	}
+	if err != nil {
+		return &upstream.Error{Kind: upstream.Unavailable, Err: err}
+	}
+	return nil
 }
 
 // expiry is when an access token ends by our clock; zero where nobody said.

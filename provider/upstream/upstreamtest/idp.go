@@ -48,6 +48,7 @@ type IDP struct {
 	key     *ecdsa.PrivateKey
 	kid     string
 	fetches int // of the key set
+	family  *Family
 }
 
 // ClientID is whom the provider makes its ID tokens for.
@@ -73,9 +74,10 @@ func New(t testing.TB) *IDP {
 
 func (s *IDP) serve(f func(*http.Request) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		s.dawdle(r)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		_ = r.ParseForm()
 		s.Asked[r.URL.Path] = r.PostForm
 		s.Counted[r.URL.Path]++
 		if status := s.Status[r.URL.Path]; status != 0 {
@@ -91,6 +93,9 @@ func (s *IDP) serve(f func(*http.Request) any) http.HandlerFunc {
 		}
 		if body, ok := s.Body[r.URL.Path]; ok {
 			_, _ = w.Write([]byte(body))
+			return
+		}
+		if s.family != nil && r.URL.Path == "/token" && s.family.refuses(w, r.PostForm) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -175,8 +180,21 @@ func (s *IDP) tokens(r *http.Request) any {
 	if s.Token != nil {
 		a["id_token"] = s.Token(a["id_token"].(string))
 	}
+	if s.family != nil {
+		a["refresh_token"] = s.family.next()
+	}
 	merge(a, s.Answer)
 	return a
+}
+
+// dawdle takes as long as a slow provider does.
+func (s *IDP) dawdle(r *http.Request) {
+	s.mu.Lock()
+	f := s.family
+	s.mu.Unlock()
+	if f != nil && r.URL.Path == "/token" {
+		time.Sleep(f.Slow)
+	}
 }
 
 // Sign makes a compact JWS of claims.
