@@ -30,6 +30,7 @@ type Connector struct {
 	Create       bool     `yaml:"create" default:"true" doc:"Whether somebody who comes for the first time becomes a user. If not, only who is linked gets in."`
 	Hidden       bool     `yaml:"hidden" default:"false" doc:"Whether it has no button: a domain, a client or a request leads there."`
 	Disabled     bool     `yaml:"disabled" default:"false" doc:"Whether nobody can sign in there."`
+	Life         Life     `yaml:"life" doc:"What becomes of its people after they signed in."`
 	Mapping      Mapping  `yaml:"mapping" doc:"What its claims make of somebody here, in expressions of expr-lang.org over claims, issuer, subject, connector, acr and amr."`
 
 	SAML     ConnectorSAML     `yaml:"saml" doc:"What there is to know of a connector of type saml."`
@@ -101,7 +102,7 @@ func (c *Config) connectorRules(w world) []rule {
 		rs = append(rs, listRules(at, x.Connectors, func(id string) bool { return id == localConnector || ids[id] },
 			"is not the id of a connector", "write local for the password page of this provider")...)
 	}
-	return rs
+	return append(rs, c.takeRules()...)
 }
 
 // What connectors speak.
@@ -133,6 +134,7 @@ func (x *Connector) rules(at string) []rule {
 	rs = append(rs, rule{at + "saml", x.Type != typeSAML && x.SAML.used(), "is of no use for type " + x.Type, "write type: saml"})
 	rs = append(rs, rule{at + "ldap", x.Type != typeLDAP && x.LDAP.used(), "is of no use for type " + x.Type, "write type: ldap"})
 	rs = append(rs, listRules(at+"domains", x.Domains, mailDomain.MatchString, "must be a lower-case domain without @ and wildcard", "write corp.example.com")...)
+	rs = append(rs, x.Life.rules(at+"life.")...)
 	return append(rs, x.Mapping.rules(at+"mapping.")...)
 }
 

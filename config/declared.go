@@ -55,6 +55,7 @@ type Client struct {
 	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
+	MayTakeUpstream           []string      `yaml:"may_take_upstream" doc:"The connectors whose upstreams' own access tokens it may have in exchange for those of their people (audience urn:keyway:upstream:ID); they have to keep them (life.keep_tokens)."`
 	MayExchange               bool          `yaml:"may_exchange" default:"false" doc:"Whether it may exchange tokens, those of legacy systems too, for narrower ones of its own (RFC 8693)."`
 	Disabled                  bool          `yaml:"disabled" default:"false" doc:"Refuses the client and its tokens."`
 }

@@ -170,9 +170,6 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 	if err != nil {
 		return "", refuse(err)
 	}
-	if err := p.appPasswordVouched(ctx, pw, who); err != nil {
-		return "", refuse(err)
-	}
 	pw.who = who
 	return who.User.Subject, nil
 }
@@ -180,6 +177,9 @@ func (p *Provider) authenticate(ctx context.Context, pw *passwordUnit) (string, 
 // admit finds the account of who signed in: they need not be whom the name leads
 // to, and an upstream may have changed it.
 func (p *Provider) admit(ctx context.Context, pw *passwordUnit, who *identity.Identity) (err error) {
+	if err := p.appPasswordVouched(ctx, pw, who); err != nil {
+		return err
+	}
 	if pw.account != nil && pw.account.Subject == who.User.Subject && who.Connector == "" {
 		return nil
 	}

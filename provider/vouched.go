@@ -73,14 +73,13 @@ func (p *Provider) appPasswordVouched(ctx context.Context, pw *passwordUnit, who
 	if !who.AppPassword {
 		return nil
 	}
-	e := pw.event(&GrantRecord{CreatedAt: p.options.Now(), Subject: who.User.Subject, ClientID: pw.client.ID})
-	err := p.options.Federation.FollowMade(ctx, federation.Question{Subject: who.User.Subject, Event: e})
-	if err == nil || away(err) {
-		return err
+	c := pw.grant.Credentials
+	err := p.options.Federation.FollowMade(ctx, federation.Question{Subject: who.User.Subject, Event: identity.Event{
+		System: c.System, ClientID: pw.client.ID, RequestID: c.RequestID,
+	}})
+	if err != nil {
+		p.reads.Forget()
 	}
-	p.reads.Forget()
-	e.Reason = identity.ReasonOf(err)
-	p.record(ctx, e)
 	return err
 }
 

@@ -37,7 +37,7 @@ func (p *program) newFederation(calls *outbound.Client) (*federation.Federation,
 		return nil, err
 	}
 	return federation.New(federation.Options{
-		Connectors: all, Storage: p.store, Links: p.store, Key: key, Now: p.now, Lifetime: p.cfg.Sessions.SignIn,
+		Connectors: all, Storage: p.store, Links: p.store, Key: key, Now: p.now, Lifetime: p.cfg.Sessions.SignIn, Log: p.log,
 	})
 }
 
@@ -46,7 +46,7 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 	if err != nil {
 		return nil, fmt.Errorf("mapping: %w", err)
 	}
-	one := &federation.Connector{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden}
+	one := &federation.Connector{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Mapper: who, Domains: c.Domains, Create: c.Create, Hidden: c.Hidden, Life: lifeOf(c.Life)}
 	switch c.Type {
 	case "oidc":
 		return one, p.oidcConnector(c, calls, one)
@@ -83,7 +83,10 @@ func (p *program) oidcConnector(c *config.Connector, calls *outbound.Client, one
 	if err != nil {
 		return err
 	}
-	one.Upstream = there
+	one.Upstream, one.Follower, one.ByToken = there, there, true
+	if len(c.Tenants) == 0 {
+		one.Issuer = c.Issuer
+	}
 	if c.PasswordGrant {
 		one.Verifier = there
 	}
@@ -96,6 +99,14 @@ func (p *program) rolesOf(upstreams *federation.Federation) (*roles.Teller, erro
 		return nil, nil
 	}
 	return roles.New(roles.Options{Links: p.store, Live: func(id string) bool { return upstreams.Find(id) != nil }})
+}
+
+func lifeOf(l config.Life) federation.Life {
+	life := federation.Life{Recheck: l.Recheck, AllowFor: l.WhenAway.AllowFor, MaxSession: l.MaxSession, KeepTokens: l.KeepTokens, SignOut: l.Logout}
+	if life.AllowFor == 0 {
+		life.AllowFor = -1
+	}
+	return life
 }
 
 // checkConnectors compiles what the connectors map by.

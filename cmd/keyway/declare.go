@@ -99,7 +99,8 @@ func clientOf(c config.Client) (*provider.Client, error) {
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AccessTokenFormat: provider.TokenFormat(c.AccessTokenFormat),
 		IDTokenAlg: c.IDTokenAlg, AccessTokenAlg: c.AccessTokenAlg,
 		AccessLifetime: client.Duration(c.AccessLifetime), RefreshLifetime: client.Duration(c.RefreshLifetime),
-		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, MayExchange: c.MayExchange, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
+		MayIntrospect: c.MayIntrospect, MayRevokeLegacy: c.MayRevokeLegacy, MayExchange: c.MayExchange,
+		MayTakeUpstream: c.MayTakeUpstream, SkipConsent: c.SkipConsent, Disabled: c.Disabled, Source: sourceConfig,
 	}
 	bindClient(out, &c)
 	out.Roles, out.RolesClaim = c.Roles, c.RolesClaim

@@ -99,7 +99,7 @@ var errNoLink = errors.New("nobody at the upstream is linked to the user")
 func (f *Federation) followEach(ctx context.Context, q Question, of func(*identity.Link) *Connector) (*identity.Link, error) {
 	links, err := f.options.Links.ListLinks(ctx, q.Subject)
 	if err != nil {
-		return nil, outage(err)
+		return nil, storageOutage(err)
 	}
 	var last *identity.Link
 	for i := range links {
@@ -161,7 +161,7 @@ func (f *Federation) followOne(ctx context.Context, w *following) (*identity.Lin
 			return nil, identity.Fail(identity.ReasonDisabled, errNoLink)
 		}
 		if err != nil {
-			return nil, outage(err)
+			return nil, storageOutage(err)
 		}
 		w.link = l
 	}
@@ -208,7 +208,7 @@ func (f *Federation) ask(ctx context.Context, w *following) (*identity.Link, err
 		return nil, errRaced
 	}
 	if err != nil {
-		return nil, outage(err)
+		return nil, storageOutage(err)
 	}
 	w.link = held
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askFor)
@@ -224,7 +224,7 @@ func (f *Federation) ask(ctx context.Context, w *following) (*identity.Link, err
 	switch {
 	case err == nil:
 		l, err := f.options.Links.FindLink(ctx, held.Issuer, held.UpstreamSubject)
-		return l, outage(err)
+		return l, storageOutage(err)
 	case errors.Is(err, errRaced):
 		return nil, err
 	case upstream.KindOf(err) == upstream.Unavailable:
@@ -277,7 +277,7 @@ func (f *Federation) release(ctx context.Context, w *following, p *upstream.Pers
 		return nil, errRaced
 	}
 	if err != nil {
-		return nil, outage(err)
+		return nil, storageOutage(err)
 	}
 	return w.away(now)
 }
@@ -299,13 +299,13 @@ func (f *Federation) end(ctx context.Context, w *following, cause error) error {
 		return errRaced
 	}
 	if err != nil {
-		return outage(err)
+		return storageOutage(err)
 	}
 	return identity.Fail(identity.ReasonDisabled, cause)
 }
 
-// outage marks an error of storage as such.
-func outage(err error) error {
+// storageOutage marks an error of storage as such.
+func storageOutage(err error) error {
 	var failure *identity.Failure
 	if err == nil || errors.As(err, &failure) {
 		return err
