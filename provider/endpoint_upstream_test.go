@@ -34,7 +34,7 @@ func upstreamOnEach(t *testing.T, f func(t *testing.T, w *world, idp *upstreamte
 }
 
 // withUpstream gives a provider the connectors corp and other.
-func withUpstream(t *testing.T, idp *upstreamtest.IDP) func(*provider.Options) {
+func withUpstream(t *testing.T, idp *upstreamtest.IDP, change ...func(*federation.Connector)) func(*provider.Options) {
 	return func(o *provider.Options) {
 		calls, err := outbound.New(outbound.Options{AllowLoopback: true})
 		require.NoError(t, err)
@@ -48,7 +48,11 @@ func withUpstream(t *testing.T, idp *upstreamtest.IDP) func(*provider.Options) {
 			require.NoError(t, err)
 			m, err := mapping.New(mapping.Options{Connector: id, Allow: `claims.email != "blocked@corp.example"`})
 			require.NoError(t, err)
-			all = append(all, federation.Connector{ID: id, Name: strings.ToUpper(id), Upstream: up, Mapper: m, Create: true})
+			one := federation.Connector{ID: id, Name: strings.ToUpper(id), Upstream: up, Mapper: m, Create: true}
+			for _, f := range change {
+				f(&one)
+			}
+			all = append(all, one)
 		}
 		all[0].Domains = []string{"corp.example"}
 		o.Federation, err = federation.New(federation.Options{Connectors: all, Storage: db, Links: db, Key: make([]byte, 32), Now: o.Now})

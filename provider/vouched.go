@@ -83,16 +83,19 @@ func (p *Provider) appPasswordVouched(ctx context.Context, pw *passwordUnit, who
 	return err
 }
 
+// renewAt is how long an upstream's access token has to live to be handed on as it is.
+const renewAt = 30 * time.Second
+
 // handOver answers with the access token that the upstream gave, which is never shown
 // elsewhere. It gets a new one where the last has ended.
 func (p *Provider) handOver(ctx context.Context, ar *fosite.AccessRequest, u *unit, link *identity.Link) (fosite.AccessResponder, error) {
 	now := p.options.Now()
-	fresh := func(l *identity.Link) bool {
-		return l != nil && len(l.AccessToken) > 0 && (l.AccessExpires.IsZero() || l.AccessExpires.Sub(now) > time.Minute)
+	lives := func(l *identity.Link, more time.Duration) bool {
+		return l != nil && len(l.AccessToken) > 0 && (l.AccessExpires.IsZero() || l.AccessExpires.Sub(now) > more)
 	}
 	e := identity.Event{At: now, Kind: "upstream_token_taken", ClientID: u.caller.ID, RequestID: u.requestID, Connector: u.takes}
 	e.Subject = ar.Session.GetSubject()
-	if !fresh(link) {
+	if !lives(link, renewAt) {
 		var err error
 		link, err = p.follow(ctx, federation.Question{Connector: u.takes, Subject: e.Subject, Event: e, Anew: true})
 		if err != nil && !away(err) {
@@ -102,7 +105,7 @@ func (p *Provider) handOver(ctx context.Context, ar *fosite.AccessRequest, u *un
 			return nil, err
 		}
 	}
-	if !fresh(link) {
+	if !lives(link, 0) {
 		return nil, wire.Of(target.Code, errors.New("the upstream gave no access token, or none that is kept"))
 	}
 	if err := p.options.Storage.RecordEvent(ctx, e); err != nil { // nobody takes one without a trace

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"keyway/config"
 )
@@ -21,14 +22,15 @@ const (
 	demoCorpPath   = "/corp"
 	demoCorpDomain = "corp.example"
 	demoCorpSecret = "demo-corp-secret-5d0c8a7e3b1f4296"
+	demoRecheck    = 5 * time.Second // so that nobody who tries it has to wait
 )
 
 // demoConnector is how people get to Example Corp.
 func demoConnector(issuer string) config.Connector {
 	return config.Connector{
 		ID: "corp", Name: "Example Corp", Type: "oidc", Issuer: issuer + demoCorpPath, ClientID: "keyway", ClientSecret: config.NewSecret(demoCorpSecret),
-		AuthMethod: "client_secret_basic", Scopes: []string{"profile", "email"}, Domains: []string{demoCorpDomain}, Directory: "default", Create: true,
-		Userinfo: true,
+		AuthMethod: "client_secret_basic", Scopes: []string{"profile", "email", "offline_access"}, Domains: []string{demoCorpDomain}, Directory: "default", Create: true,
+		Userinfo: true, Life: config.Life{Recheck: demoRecheck, WhenAway: config.WhenAway{AllowFor: time.Hour}, Logout: true},
 	}
 }
 
@@ -57,10 +59,12 @@ func demoCorp(demo *config.Config, dir string) (*config.Config, error) {
 	c.Issuer, c.Listen = demo.Issuer+demoCorpPath, demo.Listen
 	c.Database, c.Secret, c.UsersFile = config.NewDSN(filepath.Join(dir, "keyway.db")), secret, users
 	c.Log, c.BrandingDir = demo.Log, filepath.Dir(words)
+	c.Outbound.AllowLoopback = true // to tell the demo who signed out
 	c.Clients = []config.Client{{
 		ClientID: "keyway", Name: "Keyway's demo", AuthMethod: "client_secret_basic", Secret: config.NewSecret(demoCorpSecret),
-		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "profile", "email"}, SkipConsent: true,
-		RedirectURIs:      []string{demo.Issuer + "/login/callback/corp"},
+		GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: []string{"openid", "profile", "email", "offline_access"}, SkipConsent: true,
+		RedirectURIs:           []string{demo.Issuer + "/login/callback/corp"},
+		PostLogoutRedirectURIs: []string{demo.Issuer + "/login/signed-out/corp"}, BackchannelLogoutURI: demo.Issuer + "/login/backchannel/corp",
 		AccessTokenFormat: "opaque", AccessTokenAlg: "ES256", IDTokenAlg: "RS256",
 	}}
 	return &c, nil
