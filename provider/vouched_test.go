@@ -50,7 +50,9 @@ func withAppPasswords(t *testing.T) func(*provider.Options) {
 	}
 }
 
-func offline() []string { return []string{"connector", "corp", "scope", "openid email read offline_access"} }
+func offline() []string {
+	return []string{"connector", "corp", "scope", "openid email read offline_access"}
+}
 
 // comes signs somebody in at corp, and returns their tokens at web.
 func (b *browser) comes(t *testing.T, idp *upstreamtest.IDP) answer {

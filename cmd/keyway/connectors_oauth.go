@@ -21,7 +21,7 @@ func (p *program) oauthConnector(c *config.Connector, calls *http.Client, one *f
 	if err != nil {
 		return err
 	}
-	one.Upstream, one.Follower = made, made
+	one.Upstream, one.Follower, one.ByToken, one.Issuer = made, made, true, o.Issuer
 	return nil
 }
 

@@ -213,7 +213,7 @@ func TestCVE202564717WhoCameByAConnectorThatIsGoneOrUnlinkedStaysNoLonger(t *tes
 	without, err := federation.New(federation.Options{Connectors: []federation.Connector{*j.Find("other")}, Storage: j.store, Links: j.store, Key: make([]byte, 32), Now: time.Now})
 	require.NoError(t, err)
 	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(without.FollowMade(t.Context(), q)), "nor by an app password")
-	require.NoError(t, j.store.RemoveLink(t.Context(), j.idp.URL, "u1", q.Subject))
+	require.NoError(t, j.store.RemoveLink(t.Context(), &identity.Unlinking{Issuer: j.idp.URL, UpstreamSubject: "u1", Subject: q.Subject, Anyway: true}))
 	_, err = j.follow(t, q)
 	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err))
 	var none *federation.Federation

@@ -89,7 +89,7 @@ func (f *Federation) link(ctx context.Context, c *Connector, a *Arrival, who *id
 	now := f.options.Now()
 	err := f.options.Links.AddLink(ctx, &identity.Link{
 		Connector: c.ID, Issuer: who.Issuer, UpstreamSubject: who.Subject, Subject: a.Trip.Subject, Origin: identity.LinkProved,
-		Roles: who.Roles, RefreshToken: who.RefreshToken, LinkedAt: now, SeenAt: now,
+		Roles: who.Roles, RefreshToken: who.RefreshToken, AccessToken: who.AccessToken, AccessExpires: who.AccessExpires, LinkedAt: now, SeenAt: now,
 	})
 	if errors.Is(err, identity.ErrConflict) {
 		err = f.linkedBefore(ctx, a, who, err)

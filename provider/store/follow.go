@@ -89,28 +89,36 @@ func (s *Store) EndFollowed(ctx context.Context, r *federation.Refusal) error {
 		if err != nil {
 			return err
 		}
-		also := r.Connector
+		d := departure{subject: r.Subject, connector: r.Connector, also: r.Connector, reason: "refused by the upstream"}
 		if r.Made {
-			also = ""
+			d.also = ""
 		}
-		if err := s.endConnector(ctx, tx, r.Subject, r.Connector, also); err != nil {
+		if err := s.endConnector(ctx, tx, d); err != nil {
 			return err
 		}
 		return s.addEvent(ctx, tx, &r.Event)
 	})
 }
 
-// endConnector ends the sessions and grants of a subject that came by one of two
-// connectors, in the order of [Store.signOut].
-func (s *Store) endConnector(ctx context.Context, tx *session, subject, connector, also string) error {
-	left, err := s.endSessions(ctx, tx, `subject = $1 AND connector IN ($2, $3)`, []any{subject, connector, also})
+// departure is what ends with a subject's tie to an upstream.
+type departure struct {
+	subject   string
+	connector string
+	also      string // a second connector, which may be the same; "" for what came by none
+	reason    string // of the grants' end
+}
+
+// endConnector ends the sessions and grants of a subject that came by a connector,
+// also those that outlive their sessions, in the order of [Store.signOut].
+func (s *Store) endConnector(ctx context.Context, tx *session, d departure) error {
+	left, err := s.endSessions(ctx, tx, `subject = $1 AND connector IN ($2, $3)`, []any{d.subject, d.connector, d.also})
 	if err != nil {
 		return err
 	}
 	now := millis(s.now())
 	err = tx.rows(ctx, `SELECT DISTINCT client_id, sid FROM oauth_grant WHERE subject = $1 AND subject <> ''
-		AND connector IN ($2, $3) AND revoked_at = 0 AND expires_at > $4`, []any{subject, connector, also, now}, func(scan scanFunc) error {
-		c := provider.SessionClient{Subject: subject}
+		AND connector IN ($2, $3) AND revoked_at = 0 AND expires_at > $4`, []any{d.subject, d.connector, d.also, now}, func(scan scanFunc) error {
+		c := provider.SessionClient{Subject: d.subject}
 		err := scan(&c.ClientID, &c.SID)
 		left = append(left, c)
 		return err
@@ -118,8 +126,8 @@ func (s *Store) endConnector(ctx context.Context, tx *session, subject, connecto
 	if err != nil {
 		return err
 	}
-	r := &revocation{tx: tx, at: now, reason: "refused by the upstream"}
-	if _, err := r.run(ctx, `subject = $3 AND subject <> '' AND connector IN ($4, $5)`, subject, connector, also); err != nil {
+	r := &revocation{tx: tx, at: now, reason: d.reason}
+	if _, err := r.run(ctx, `subject = $3 AND subject <> '' AND connector IN ($4, $5)`, d.subject, d.connector, d.also); err != nil {
 		return err
 	}
 	return s.addNotices(ctx, tx, left, false)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"keyway/provider"
 	"keyway/provider/identity"
 )
 
@@ -26,7 +25,7 @@ func (s *Store) RemoveLink(ctx context.Context, u *identity.Unlinking) error {
 		if _, err := tx.exec(ctx, `DELETE FROM upstream_link WHERE issuer = $1 AND upstream_subject = $2`, u.Issuer, u.UpstreamSubject); err != nil {
 			return err
 		}
-		if err := s.endConnected(ctx, tx, u.Subject, connector); err != nil {
+		if err := s.endConnector(ctx, tx, departure{subject: u.Subject, connector: connector, also: connector, reason: "unlinked"}); err != nil {
 			return err
 		}
 		e := identity.Event{Subject: u.Subject}
@@ -61,38 +60,4 @@ func (s *Store) spareLastWay(ctx context.Context, tx *session, u *identity.Unlin
 		return identity.ErrLastWay
 	}
 	return err
-}
-
-// endConnected ends the sessions and grants that somebody has by the word of a
-// connector's upstream: also grants that outlive their sessions.
-func (s *Store) endConnected(ctx context.Context, tx *session, subject, connector string) error {
-	left, err := s.endSessions(ctx, tx, `subject = $1 AND connector = $2`, []any{subject, connector})
-	if err != nil {
-		return err
-	}
-	var ids []string
-	err = tx.rows(ctx, `SELECT id, session FROM oauth_grant WHERE subject = $1 AND subject <> '' AND revoked_at = 0 AND expires_at > $2`,
-		[]any{subject, millis(s.now())}, func(scan scanFunc) error {
-			var (
-				id     string
-				stored []byte
-			)
-			if err := scan(&id, &stored); err != nil {
-				return err
-			}
-			if of, err := provider.ParseSession(stored); err == nil && of.Connector == connector { // what cannot be read, nobody can use
-				ids = append(ids, id)
-			}
-			return nil
-		})
-	if err != nil {
-		return err
-	}
-	r := &revocation{tx: tx, at: millis(s.now()), reason: "unlinked"}
-	for _, id := range ids {
-		if _, err := r.run(ctx, `id = $3`, id); err != nil {
-			return err
-		}
-	}
-	return s.addNotices(ctx, tx, left, false)
 }

@@ -28,8 +28,8 @@ func followChecks() []check {
 	}
 }
 
-// linked makes a user for u1 at the upstream, and returns the subject.
-func (f *fixture) linked(t *testing.T) string {
+// federated makes a user for u1 at the upstream, and returns the subject.
+func (f *fixture) federated(t *testing.T) string {
 	t.Helper()
 	res, err := f.SaveFederated(t.Context(), corp("u1", "ann"), true)
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func (f *fixture) claimed(t *testing.T, id string) *federation.Claim {
 }
 
 func claimRace(t *testing.T, f *fixture) {
-	f.linked(t)
+	f.federated(t)
 	_, err := f.ClaimLink(t.Context(), f.claim("early"))
 	require.ErrorIs(t, err, identity.ErrConflict, "the upstream vouched for them a moment ago")
 	f.clock.advance(5 * time.Minute)
@@ -84,7 +84,7 @@ func claimRace(t *testing.T, f *fixture) {
 }
 
 func claimIsLost(t *testing.T, f *fixture) {
-	f.linked(t)
+	f.federated(t)
 	all := func(c *federation.Claim) []error {
 		return []error{
 			f.KeepFollowed(t.Context(), &federation.Followed{Claim: c, Person: corp("u1", "changed")}),
@@ -121,7 +121,7 @@ func claimIsLost(t *testing.T, f *fixture) {
 }
 
 func keepsFollowed(t *testing.T, f *fixture) {
-	subject := f.linked(t)
+	subject := f.federated(t)
 	c := f.claimed(t, "c")
 	next := corp("u1", "ann")
 	next.Claims, next.Roles, next.RefreshToken = map[string]any{"name": "Ann B"}, []string{"boss"}, []byte("r2")
@@ -156,7 +156,7 @@ func keepsFollowed(t *testing.T, f *fixture) {
 }
 
 func releasedClaim(t *testing.T, f *fixture) {
-	f.linked(t)
+	f.federated(t)
 	c := f.claimed(t, "c")
 	later := f.clock.now().Add(10 * time.Second)
 	require.NoError(t, f.ReleaseLink(t.Context(), c, []byte("rotated"), later))
@@ -233,7 +233,7 @@ func refusalEnds(t *testing.T, f *fixture) {
 }
 
 func refusalOfMade(t *testing.T, f *fixture) {
-	subject := f.linked(t)
+	subject := f.federated(t)
 	c := f.claimed(t, "c")
 	gone, stays := append(f.cameBy(t, subject, "corp"), f.cameBy(t, subject, "")...), f.cameBy(t, subject, "other")
 	require.NoError(t, f.EndFollowed(t.Context(), &federation.Refusal{Claim: c, Connector: "corp", Subject: subject, Made: true}))

@@ -36,7 +36,7 @@ func (f *fixture) grantBy(t *testing.T, id, subject, connector, sid string) {
 	now := f.clock.now()
 	require.NoError(t, f.Issue(t.Context(), &provider.Issue{
 		GrantID: id, SID: sid, Tokens: f.tokens(id, "0"), NewGrant: &provider.GrantRecord{
-			ID: id, ClientID: "any", Subject: subject, Scopes: []string{"offline_access"}, Session: stored, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
+			ID: id, ClientID: "any", Subject: subject, Scopes: []string{"offline_access"}, Session: stored, Connector: connector, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
 		},
 	}))
 }
