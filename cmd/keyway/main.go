@@ -65,7 +65,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), usersCommand(), clientsCommand(), keysCommand(), appsCommand(), connectorsCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), usersCommand(), clientsCommand(), keysCommand(), appsCommand(), explainCommand(), connectorsCommand())
 	wantUsage(root)
 	return root
 }

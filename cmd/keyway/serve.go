@@ -70,6 +70,7 @@ type program struct {
 	store    *store.Store
 	hasher   *identity.Hasher
 	gate     *identity.Gate
+	chain    *identity.Chain
 	provider *provider.Provider
 	adapter  *adapter.Adapter
 	systems  []adapter.Instance
@@ -199,12 +200,11 @@ func (p *program) newSignIn(upstreams *federation.Federation) (*identity.SignIn,
 	if err != nil {
 		return nil, nil, err
 	}
-	verifiers, err := p.verifiers(local, upstreams)
-	if err != nil {
+	if p.chain, err = p.verifiers(local, upstreams); err != nil {
 		return nil, nil, err
 	}
 	signIn, err := identity.NewSignIn(identity.SignInOptions{
-		Users: p.store, Gate: gate, Authenticator: verifiers, Verified: verified, Now: p.now,
+		Users: p.store, Gate: gate, Authenticator: p.chain, Verified: verified, Now: p.now,
 	})
 	return signIn, gate, err
 }
