@@ -32,7 +32,7 @@ type Links interface {
 	Fill(ctx context.Context, u *identity.User, s *pages.LinkSection) error
 	// BeginLink returns where the browser goes to prove the other side;
 	// [identity.ErrNotFound] where nobody can link themselves there.
-	BeginLink(ctx context.Context, t federation.Trip, locales string) (string, error)
+	BeginLink(ctx context.Context, t federation.Trip) (string, error)
 	// Unlink removes a link of e.Subject, with what came of it, and returns its
 	// connector. It is [identity.ErrLastWay] where nothing else lets them in.
 	Unlink(ctx context.Context, id string, e *identity.Event) (string, error)
@@ -54,7 +54,7 @@ func (p *Page) addLink(c *gin.Context, s *storage.BrowserSession, values url.Val
 	}
 	to, err := p.options.Links.BeginLink(c.Request.Context(), federation.Trip{
 		Connector: values.Get("connector"), Browser: storage.HashOf(p.options.Visits.Browser(c)), Subject: s.Subject, Session: s.Hash,
-	}, c.Query("ui_locales"))
+	})
 	if errors.Is(err, identity.ErrNotFound) {
 		return done{}, wire.BadRequest("Nobody can link themselves there.")
 	}

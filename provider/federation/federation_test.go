@@ -307,7 +307,7 @@ func TestWhatTheAccountPageShowsOfLinks(t *testing.T) {
 	} {
 		x := trip
 		change(&x)
-		_, err := j.BeginLink(t.Context(), x, "")
+		_, err := j.BeginLink(t.Context(), x)
 		require.ErrorIs(t, err, identity.ErrNotFound, name)
 	}
 	_, err = j.Unlink(t.Context(), s.Links[0].ID, &identity.Event{Subject: "somebody else"})

@@ -56,13 +56,13 @@ func linkID(l *identity.Link) string {
 // BeginLink begins a trip by which t.Subject, who has just proved who they are here,
 // proves who they are at t.Connector, and returns where the browser goes.
 // [identity.ErrNotFound] where nobody can link themselves there.
-func (f *Federation) BeginLink(ctx context.Context, t Trip, locales string) (string, error) {
+func (f *Federation) BeginLink(ctx context.Context, t Trip) (string, error) {
 	if t.Subject == "" || t.Session == [32]byte{} || !slices.ContainsFunc(f.Offered(nil), func(c Connector) bool { return c.ID == t.Connector }) {
 		return "", identity.ErrNotFound
 	}
 	// Whoever is signed in there may be somebody else who uses this browser. That they
 	// were asked anew is not insisted on: many upstreams do not say.
-	return f.Begin(ctx, Departure{Trip: t, Prompt: request.PromptLogin, Locales: locales})
+	return f.Begin(ctx, Departure{Trip: t, Prompt: request.PromptLogin})
 }
 
 // Unlink removes a link of e.Subject, by its id on the page, with what came of it,
