@@ -57,6 +57,13 @@ func (l *loader) read(name string) ([]byte, error) {
 	return b, nil
 }
 
+// IsProfile reports whether a *.yaml file in a system's folder is a profile, and not
+// one of those that say how the old system itself is asked about its people.
+func IsProfile(file string) bool {
+	name := path.Base(file)
+	return name != "database.yaml" && name != "upstream.yaml"
+}
+
 // chain reads file and what it extends into one tree.
 func (l *loader) chain(file string) (*node, Problems) {
 	var trees []*node

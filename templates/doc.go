@@ -3,6 +3,7 @@
 //
 //	system.yaml         the published shape: routes, fields, token, replies
 //	<profile>.yaml      another version, which says only what differs
+//	database.yaml       how its people are found in its own database, where somebody wrote that down
 //	*.tmpl              bodies and parts of bodies
 //	examples/*.txtar    recorded and documented exchanges: the contract
 //	README.md           where each fact came from, and what deliberately differs

@@ -20,7 +20,7 @@ type Report struct {
 	Problems adapter.Problems
 }
 
-// Replay loads every profile in the folder dir (each of its *.yaml files) and
+// Replay loads every profile in the folder dir and
 // replays every example in dir/examples on a [Stage].
 func Replay(ctx context.Context, fsys fs.FS, dir string) Report {
 	r := Report{Systems: map[string]*adapter.System{}}
@@ -30,7 +30,9 @@ func Replay(ctx context.Context, fsys fs.FS, dir string) Report {
 		return r
 	}
 	for _, file := range files {
-		r.load(fsys, dir, path.Base(file))
+		if adapter.IsProfile(file) {
+			r.load(fsys, dir, path.Base(file))
+		}
 	}
 	examples, err := Load(fsys, path.Join(dir, "examples"))
 	if err != nil {

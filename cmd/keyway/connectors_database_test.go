@@ -52,6 +52,35 @@ func TestWhatIsConfiguredWinsOverThePreset(t *testing.T) {
 	require.Equal(t, "nil", got.Mapping.Claims["gender"])
 }
 
+// The examples of docs/federation.md are what people copy.
+func TestTheDocumentsExamplesOfDatabasesPassTheCheck(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "federation.md"))
+	require.NoError(t, err)
+	_, section, ok := strings.Cut(string(text), "\n## A legacy database\n")
+	require.True(t, ok)
+	section, _, _ = strings.Cut(section, "\n## ")
+	dir := t.TempDir()
+	for _, name := range []string{"OSSN_DSN", "FAVEO_DSN"} {
+		t.Setenv(name, "mysql://keyway:hunter2@db.example.com/old")
+	}
+	t.Setenv("OSSN_KEY", "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00")
+	t.Setenv("FAVEO_JWT_SECRET", strings.Repeat("0123456789abcdef", 4))
+	writeFolder(t, dir, map[string]string{"crm-dsn": "postgres://keyway:hunter2@crm.example.com/crm"})
+	examples := strings.Split(section, "```yaml\n")[1:]
+	require.Len(t, examples, 4)
+	for i, example := range examples {
+		example, _, _ = strings.Cut(example, "```")
+		if !strings.Contains(example, "connectors:") { // it changes the first one
+			first, _, _ := strings.Cut(examples[0], "verifiers:")
+			_, systems, _ := strings.Cut(examples[0], "\nsystems:")
+			systems, _, _ = strings.Cut(systems, "```")
+			example = strings.Replace(first, "preset: ossn", "preset: ossn\n      import: true", 1) + example + "systems:" + systems
+		}
+		code, _, stderr := runKeyway(t, "check", "--config", writeConfig(t, dir, strings.Replace(example, "/run/secrets/", "", 1)))
+		require.Zero(t, code, "example %d: %s", i+1, stderr)
+	}
+}
+
 func TestACheckFindsWhatIsWrongWithADatabase(t *testing.T) {
 	t.Setenv("OLD_DATABASE", "mysql://keyway:hunter2@old.example/faveo")
 	for name, tt := range map[string]struct{ keys, want string }{

@@ -116,7 +116,7 @@ func profilesOf(tree fs.FS, name string, standard *adapter.System) []string {
 		return profiles
 	}
 	for _, file := range files {
-		if base := strings.TrimSuffix(path.Base(file), ".yaml"); base != "system" && path.Base(file) != databaseFile {
+		if base := strings.TrimSuffix(path.Base(file), ".yaml"); base != "system" && adapter.IsProfile(file) {
 			profiles = append(profiles, base)
 		}
 	}
