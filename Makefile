@@ -30,7 +30,7 @@ test-needs:
 .PHONY: test-upstreams
 test-upstreams: ## run what needs servers too heavy for test, installing them
 	@scripts/test-upstreams-needs.sh
-	$(GO) test -race -tags $(TAGS),upstreams -timeout 20m -run '^TestWith(Samba|Node)' ./provider/upstream/... ./cmd/keyway
+	$(GO) test -race -tags $(TAGS),upstreams -timeout 20m -run '^TestWith(Samba|Node|SimpleSAMLphp)' ./provider/upstream/... ./cmd/keyway
 
 .PHONY: lint
 lint: ## check the code

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the servers are there that `make test-upstreams` signs people in at: Samba as an Active Directory domain
-# controller, and Node.js for an OpenID provider. Installs Debian's packages where it may, without letting them start, and says
-# what to do where it may not.
+# controller, Node.js for an OpenID provider, and SimpleSAMLphp. Installs Debian's packages where it may, without letting them
+# start, and says what to do where it may not.
 set -euo pipefail
 
 have_samba() {
@@ -12,8 +12,13 @@ have_node() { # which oidc-provider is installed into by its lock file, at each 
   command -v npm >/dev/null 2>&1 && [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" = true ]
 }
 
+have_simplesamlphp() {
+  command -v php >/dev/null 2>&1 && [ -d /usr/share/simplesamlphp/www ] && php -r 'exit(extension_loaded("dom") && extension_loaded("mbstring") ? 0 : 1);'
+}
+
 missing=()
 have_node || missing+=(nodejs npm)
+have_simplesamlphp || missing+=(simplesamlphp php-cli php-xml php-mbstring)
 have_samba || missing+=(samba-ad-dc samba-ad-provision)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
@@ -43,6 +48,6 @@ fi
 "${as_root[@]}" apt-get update -q
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 if [ -d /run/systemd/system ]; then # nor at the next start of the machine
-  "${as_root[@]}" systemctl disable -q smbd nmbd winbind samba-ad-dc 2>/dev/null || true
+  "${as_root[@]}" systemctl disable -q smbd nmbd winbind samba-ad-dc apache2 2>/dev/null || true
 fi
-have_samba && have_node
+have_samba && have_node && have_simplesamlphp
