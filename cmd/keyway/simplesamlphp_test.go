@@ -5,13 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -78,7 +72,7 @@ func (s *simpleSAML) serve(t *testing.T, address string) {
 		}
 	})
 	require.Eventually(t, func() bool {
-		res, err := http.Get(s.metadataURL()) //nolint:gosec // ours
+		res, err := http.Get(s.metadataURL())
 		if err != nil {
 			return false
 		}
@@ -97,23 +91,6 @@ func (s *simpleSAML) learn(t *testing.T, metadata []byte, more string) {
 	php.Env = append(os.Environ(), "SIMPLESAMLPHP_CONFIG_DIR="+filepath.Join(s.dir, "config"))
 	out, err := php.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-}
-
-// writeSAMLKey makes NAME.key and NAME.crt.
-func writeSAMLKey(t *testing.T, dir, name string) {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	for file, block := range map[string]*pem.Block{name + ".key": {Type: "PRIVATE KEY", Bytes: private}, name + ".crt": {Type: "CERTIFICATE", Bytes: cert}} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600))
-	}
 }
 
 const simpleSAMLConfig = `<?php
