@@ -77,8 +77,14 @@ func (p *Provider) appPasswordVouched(ctx context.Context, pw *passwordUnit, who
 	err := p.options.Federation.FollowMade(ctx, federation.Question{Subject: who.User.Subject, Event: identity.Event{
 		System: c.System, ClientID: pw.client.ID, RequestID: c.RequestID,
 	}})
-	if err != nil {
-		p.reads.Forget()
+	if err == nil {
+		return nil
+	}
+	p.reads.Forget()
+	if p.options.Passwords != nil { // who has one here does not depend on an upstream
+		if own, asked := p.options.Passwords.Changeable(ctx, &who.User); own || asked != nil {
+			return asked
+		}
 	}
 	return err
 }

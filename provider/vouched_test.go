@@ -138,6 +138,33 @@ func TestAnAppPasswordAsksTheUpstreamThatMadeTheUser(t *testing.T) {
 	})
 }
 
+func TestACallOfALegacySystemAsksTheUpstreamThatVouched(t *testing.T) {
+	followedOnEach(t, func(t *testing.T, w *world, idp *upstreamtest.IDP) {
+		w.newBrowser().comes(t, idp)
+		now := w.clock.Now()
+		s := &provider.Session{ClientID: legacyID, Connector: "corp"}
+		s.SetSubject(w.upstreamSubject(t, idp))
+		stored, err := s.Encode()
+		require.NoError(t, err)
+		require.NoError(t, w.store.Issue(t.Context(), &provider.Issue{
+			GrantID: "legacy", NewGrant: &provider.GrantRecord{
+				ID: "legacy", ClientID: legacyID, Subject: s.Subject, System: "faveo", Connector: "corp", Session: stored, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+			},
+			Tokens: []provider.TokenRecord{{Hash: provider.HashToken("legacy"), GrantID: "legacy", Kind: provider.KindAccess, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}},
+		}))
+		q := provider.TokenQuery{Client: legacyID, Token: "legacy"}
+		leaves(idp)
+		w.clock.add(4 * time.Minute)
+		_, err = w.InspectGrant(t.Context(), q)
+		require.NoError(t, err)
+		w.clock.add(time.Minute)
+		_, err = w.InspectGrant(t.Context(), q)
+		require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err))
+		_, err = w.InspectGrant(t.Context(), q)
+		require.ErrorIs(t, err, provider.ErrRevoked)
+	})
+}
+
 func TestWhileTheUpstreamIsAwayNobodyLosesAnything(t *testing.T) {
 	followedOnEach(t, func(t *testing.T, w *world, idp *upstreamtest.IDP) {
 		b := w.newBrowser()

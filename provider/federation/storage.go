@@ -32,7 +32,7 @@ type Refusal struct {
 	Claim     *Claim
 	Connector string
 	Subject   string // ours
-	Made      bool   // they are a user for that upstream alone: what they have otherwise ends, too
+	Made      bool   // the user was made for that upstream: without a password here, what they have otherwise ends, too
 	Event     identity.Event
 }
 

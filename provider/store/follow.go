@@ -91,13 +91,27 @@ func (s *Store) EndFollowed(ctx context.Context, r *federation.Refusal) error {
 		}
 		d := departure{subject: r.Subject, connector: r.Connector, also: r.Connector, reason: "refused by the upstream"}
 		if r.Made {
-			d.also = ""
+			own, err := hasPassword(ctx, tx, r.Subject)
+			if err != nil {
+				return err
+			}
+			if !own {
+				d.also = ""
+			}
 		}
 		if err := s.endConnector(ctx, tx, d); err != nil {
 			return err
 		}
 		return s.addEvent(ctx, tx, &r.Event)
 	})
+}
+
+// hasPassword reports whether somebody has a password here, and so does not depend on
+// an upstream alone.
+func hasPassword(ctx context.Context, tx *session, subject string) (bool, error) {
+	n := 0
+	err := tx.row(ctx, `SELECT count(*) FROM credential WHERE subject = $1 AND slot = $2`, []any{subject, identity.SlotPassword}, &n)
+	return n > 0, err
 }
 
 // departure is what ends with a subject's tie to an upstream.

@@ -42,11 +42,11 @@ func (s *Store) spareLastWay(ctx context.Context, tx *session, u *identity.Unlin
 	if u.Anyway {
 		return nil
 	}
-	passwords, others := 0, 0
-	err := tx.row(ctx, `SELECT count(*) FROM credential WHERE subject = $1 AND slot = $2`, []any{u.Subject, identity.SlotPassword}, &passwords)
-	if err != nil || passwords > 0 {
+	own, err := hasPassword(ctx, tx, u.Subject)
+	if err != nil || own {
 		return err
 	}
+	others := 0
 	err = tx.rows(ctx, `SELECT connector FROM upstream_link WHERE subject = $1 AND NOT (issuer = $2 AND upstream_subject = $3)`,
 		[]any{u.Subject, u.Issuer, u.UpstreamSubject}, func(scan scanFunc) error {
 			var connector string

@@ -22,7 +22,7 @@ func followChecks() []check {
 		{"whom an upstream goes on vouching for is brought up to date with their tokens", keepsFollowed},
 		{"an upstream that gave no answer leaves its refresh token, and is asked later", releasedClaim},
 		{"whom an upstream refuses loses what came by it, and clients are told", refusalEnds},
-		{"a user who was made for an upstream loses everything with it", refusalOfMade},
+		{"a user who was made for an upstream and has no password here loses everything with it", refusalOfMade},
 		{"an upstream ends its session or its person here, once", upstreamEnds},
 		{"of 50 that bring one logout one is obeyed", upstreamEndsOnce},
 	}
@@ -243,6 +243,18 @@ func refusalOfMade(t *testing.T, f *fixture) {
 	for _, id := range stays {
 		require.True(t, f.live(t, id), id)
 	}
+
+	_, err := f.SaveFederated(t.Context(), corp("u1", "ann"), false)
+	require.NoError(t, err)
+	results, err := f.SaveRecords(t.Context(), []identity.Record{{
+		User:        identity.User{Subject: subject, Email: "ann@corp.example", LoginNames: []identity.LoginName{{Directory: "default", Name: "ann@corp.example", Slot: identity.SlotPassword}}},
+		Credentials: []identity.RecordCredential{{Credential: identity.Credential{Slot: identity.SlotPassword, Hash: "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	f.issueGrant(t, "by-own-password", subject)
+	require.NoError(t, f.EndFollowed(t.Context(), &federation.Refusal{Claim: f.claimed(t, "d"), Connector: "corp", Subject: subject, Made: true}))
+	require.True(t, f.live(t, "by-own-password"), "who has a password here does not depend on the upstream")
 }
 
 func upstreamEnds(t *testing.T, f *fixture) {
