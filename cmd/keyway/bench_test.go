@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +38,8 @@ func benchProgram(b *testing.B) *program {
 func benchCall(b *testing.B, p *program, method, path, body string, head ...string) { //nolint:revive // a request has that many parts
 	b.ReportAllocs()
 	b.SetParallelism(8)
+	before := processorTime(b)
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -51,6 +55,16 @@ func benchCall(b *testing.B, p *program, method, path, body string, head ...stri
 			}
 		}
 	})
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
+// processorTime is what this process has used of the processor, other processes
+// such as a database or a directory apart.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 const benchLogin = "username=alice&password=correct-horse"

@@ -172,7 +172,7 @@ func startServeAt(t *testing.T, address, dir, text string) *demo {
 	return nil
 }
 
-func writeConfig(t *testing.T, dir, text string) string {
+func writeConfig(t testing.TB, dir, text string) string {
 	t.Helper()
 	t.Setenv("KEYWAY_TEST_SECRET", strings.Repeat("0123456789abcdef", 4))
 	file := filepath.Join(dir, "keyway.yaml")

@@ -25,7 +25,7 @@ type finder func(context.Context, *goldap.SearchRequest) ([]*goldap.Entry, error
 
 // wanted are the attributes that are asked for.
 func (o *Options) wanted() []string {
-	all := slices.Concat(stateAttributes(), []string{o.Subject}, o.Attributes)
+	all := slices.Concat(o.stateAttributes(), []string{o.Subject}, o.Attributes)
 	switch o.Groups.From {
 	case groupsMemberOf:
 		all = append(all, memberOf)

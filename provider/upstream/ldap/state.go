@@ -21,8 +21,11 @@ const (
 	attrShadow    = "shadowExpire"         // RFC 2307
 )
 
-func stateAttributes() []string {
-	return []string{attrControl, attrComputed, attrExpires, attrLockedAt, attrInactive, attrForbidden, attrShadow}
+func (o *Options) stateAttributes() []string {
+	if o.Preset == presetAD {
+		return []string{attrControl, attrComputed, attrExpires}
+	}
+	return []string{attrControl, attrExpires, attrLockedAt, attrInactive, attrForbidden, attrShadow}
 }
 
 const (
