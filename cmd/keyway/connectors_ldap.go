@@ -41,7 +41,7 @@ func (p *program) ldapConnector(c *config.Connector, one *federation.Connector) 
 		return err
 	}
 	p.closers = append(p.closers, u.Close)
-	one.Verifier = u
+	one.Verifier, one.Issuer = u, o.Issuer
 	if u.Follows() {
 		one.Follower = u
 	}
