@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -163,7 +162,7 @@ func introspections(b *testing.B, base, token string, n int) []time.Duration {
 				return
 			}
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			r.SetBasicAuth("service", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+			r.SetBasicAuth("service", serviceWord)
 			began := time.Now()
 			res, err := client.Do(r)
 			if err != nil {
@@ -174,7 +173,7 @@ func introspections(b *testing.B, base, token string, n int) []time.Duration {
 			_ = res.Body.Close()
 			took[i] = time.Since(began)
 			if !strings.Contains(string(body), `"active":true`) {
-				b.Error(fmt.Sprintf("%d %s", res.StatusCode, body))
+				b.Errorf("%d %s", res.StatusCode, body)
 			}
 		})
 	}

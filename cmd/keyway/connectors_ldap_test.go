@@ -4,21 +4,27 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 
 	"keyway/config"
 	"keyway/provider/upstream"
 	"keyway/provider/upstream/ldap/ldaptest"
 )
 
-// corpLDAP is a program whose people, one of ours apart, are in a directory. It
-// goes with %s for the directory's address.
+// serviceWord is every secret of corpLDAP's clients.
+const serviceWord = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// corpLDAP is a program whose people, one of ours apart, are in the directory at
+// SERVER.
 const corpLDAP = `database: keyway.db
 log: {level: debug}
 passwords: {argon2: {memory_kib: 8, iterations: 1, parallelism: 1}}
@@ -29,6 +35,12 @@ clients:
     grant_types: [client_credentials]
     scopes: [read]
     may_introspect: true
+  - client_id: web
+    secret: file:service
+    grant_types: [authorization_code, refresh_token]
+    redirect_uris: [RETURN]
+    scopes: [openid, profile, offline_access]
+    skip_consent: true
 systems:
   - name: faveo
     template: faveo
@@ -40,6 +52,7 @@ systems:
 connectors:
   - id: corp
     type: ldap
+    life: {recheck: 1s}
     ldap:
       preset: openldap
       servers: [SERVER]
@@ -61,7 +74,7 @@ verifiers:
 func corpFiles(t testing.TB, s *ldaptest.Slapd, dir string) (text string) {
 	t.Helper()
 	for name, content := range map[string]string{
-		"ca.pem": string(s.CA), "reader": ldaptest.ReaderPassword, "service": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		"ca.pem": string(s.CA), "reader": ldaptest.ReaderPassword, "service": serviceWord,
 		"users.jsonl": `{"login_names":["carol"],"email":"carol@example.com","password":"carol-of-ours","status":"active"}` + "\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
@@ -69,7 +82,7 @@ func corpFiles(t testing.TB, s *ldaptest.Slapd, dir string) (text string) {
 	for i, name := range []string{"alice", "bob", "carol"} {
 		s.Set(t, ldaptest.PersonDN(name), "employeeNumber", string(rune('7'+i)))
 	}
-	return string(bytes.ReplaceAll([]byte(corpLDAP), []byte("SERVER"), []byte(s.URL)))
+	return strings.NewReplacer("SERVER", s.URL, "RETURN", "http://127.0.0.1:1/callback").Replace(corpLDAP)
 }
 
 // faveo logs in through Faveo's call, and returns the token, or the error.
@@ -89,7 +102,7 @@ func TestPeopleOfADirectoryComeInByOldCallsAndByThePage(t *testing.T) {
 	token, _ := d.faveo(t, "alice", "alice-secret")
 	require.NotEmpty(t, token)
 	r := http.Request{Header: http.Header{}}
-	r.SetBasicAuth("service", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+	r.SetBasicAuth("service", serviceWord)
 	_, _, body := d.post(t, "/oauth2/introspect", url.Values{"token": {token}}.Encode(), "Authorization", r.Header.Get("Authorization"))
 	var told map[string]any
 	require.NoError(t, json.Unmarshal(body, &told))
@@ -141,6 +154,48 @@ func requireNowhere(t *testing.T, d *demo, secrets ...string) {
 		require.NotContains(t, d.Stderr.String()+d.Stdout.String(), secret)
 		require.False(t, bytes.Contains(db, []byte(secret)) || bytes.Contains(wal, []byte(secret)), "%s is in the database", secret)
 	}
+}
+
+func TestWhoLeavesTheDirectoryLosesWhatTheyHave(t *testing.T) {
+	slapd := ldaptest.StartSlapd(t)
+	dir := t.TempDir()
+	back := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(back.Close)
+	d := startServe(t, dir, strings.ReplaceAll(corpFiles(t, slapd, dir), "http://127.0.0.1:1/callback", back.URL))
+	verifier := oauth2.GenerateVerifier()
+	s := newSurfer(t)
+	s.open(d.URL + "/oauth2/authorize?" + url.Values{
+		"client_id": {"web"}, "response_type": {"code"}, "redirect_uri": {back.URL}, "scope": {"openid offline_access"}, "state": {"s"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(verifier)}, "code_challenge_method": {"S256"},
+	}.Encode())
+	s.submit("login-form", "username", "alice", "password", "alice-secret")
+	s.isAt(back.URL)
+	returned, err := url.Parse(s.at)
+	require.NoError(t, err)
+	redeem := func(form url.Values) (status int, refresh string) {
+		r := http.Request{Header: http.Header{}}
+		r.SetBasicAuth("web", serviceWord)
+		status, _, body := d.post(t, "/oauth2/token", form.Encode(), "Authorization", r.Header.Get("Authorization"))
+		var got struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		require.NoError(t, json.Unmarshal(body, &got), "%s", body)
+		return status, got.RefreshToken
+	}
+	status, refresh := redeem(url.Values{
+		"grant_type": {"authorization_code"}, "code": {returned.Query().Get("code")}, "redirect_uri": {back.URL}, "code_verifier": {verifier},
+	})
+	require.Equal(t, http.StatusOK, status)
+	time.Sleep(1100 * time.Millisecond) // until the directory is asked again
+	status, refresh = redeem(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
+	require.Equal(t, http.StatusOK, status)
+
+	slapd.Delete(t, ldaptest.PersonDN("alice"))
+	_, refused := d.faveo(t, "alice", "alice-secret")
+	require.NotEmpty(t, refused)
+	time.Sleep(1100 * time.Millisecond)
+	status, _ = redeem(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
+	require.Equal(t, http.StatusBadRequest, status)
 }
 
 func TestADirectoryIsAskedWhatBecameOfItsPeople(t *testing.T) {
