@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 )
 
 const maxDepth = 32 // of objects and lists in each other
@@ -39,6 +40,19 @@ func Claims(document []byte) (map[string]any, error) {
 		return nil, errors.New("claims are not an object")
 	}
 	return claims, nil
+}
+
+// Spelled refuses claims that are one of the names but for its case: package
+// encoding/json, on which our libraries stand, takes one for the other.
+func Spelled(claims map[string]any, names ...string) error {
+	for claim := range claims {
+		for _, name := range names {
+			if claim != name && strings.EqualFold(claim, name) {
+				return errors.New("a claim is spelled in two ways")
+			}
+		}
+	}
+	return nil
 }
 
 func value(d *json.Decoder, depth int) (any, error) {

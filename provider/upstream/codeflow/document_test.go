@@ -29,6 +29,13 @@ func TestADocumentThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	}
 }
 
+func TestAClaimIsSpelledInOneWay(t *testing.T) {
+	require.NoError(t, codeflow.Spelled(map[string]any{"sub": "a", "subject": "b"}, "sub", "iss"))
+	for _, name := range []string{"Sub", "SUB", "iSS", "\u017fub"} {
+		require.Error(t, codeflow.Spelled(map[string]any{"sub": "a", name: "b"}, "sub", "iss"), name)
+	}
+}
+
 func FuzzClaims(f *testing.F) {
 	f.Add([]byte(`{"sub":"u1","sub":"u2"}`))
 	f.Add([]byte(`{"a":{"b":[1,2]}}`))

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
@@ -28,8 +29,10 @@ type Connector struct {
 	options Options
 	keys    *keyset.Cache
 
-	mu    sync.Mutex
-	known *metadata
+	mu     sync.Mutex
+	known  *metadata
+	failed error         // of the last try while nothing was known
+	tries  atomic.Uint64 // how many ended
 }
 
 var _ upstream.Connector = (*Connector)(nil)
@@ -60,21 +63,27 @@ func New(o Options) (*Connector, error) {
 // metadata returns what is known, read anew when it is old. While the upstream
 // is away, the old goes on to count.
 func (c *Connector) metadata(ctx context.Context) (*metadata, error) {
+	seen := c.tries.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.options.Now()
+	if c.known == nil && c.failed != nil && c.tries.Load() != seen {
+		return nil, c.failed // while this caller waited; of many at once each would wait its time out
+	}
 	if c.known != nil && now.Sub(c.known.at) < c.options.Refresh {
 		return c.known, nil
 	}
 	m, err := c.discover(ctx)
+	c.tries.Add(1)
 	if err != nil && c.known != nil {
 		c.known.at = now.Add(time.Minute - c.options.Refresh) // again in a minute
 		return c.known, nil
 	}
 	if err != nil {
-		return nil, &upstream.Error{Kind: upstream.Unavailable, Err: fmt.Errorf("metadata: %w", err)}
+		c.failed = &upstream.Error{Kind: upstream.Unavailable, Err: fmt.Errorf("metadata: %w", err)}
+		return nil, c.failed
 	}
-	c.known = m
+	c.known, c.failed = m, nil
 	return m, nil
 }
 

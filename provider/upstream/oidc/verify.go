@@ -122,6 +122,9 @@ func (c *Connector) judge(m *metadata, id *coreosoidc.IDToken, accessToken strin
 	if err != nil {
 		return untrusted(err)
 	}
+	if err := codeflow.Spelled(claims, "iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "at_hash", "auth_time", "amr", "acr", "sid", "tid"); err != nil {
+		return untrusted(err)
+	}
 	now := c.options.Now()
 	switch {
 	case id.Subject == "" || len(id.Subject) > 255:
@@ -168,6 +171,9 @@ func (c *Connector) askUserinfo(ctx context.Context, m *metadata, tokens *oauth2
 		return untrusted(err)
 	}
 	more, err := codeflow.Claims(payload)
+	if err == nil {
+		err = codeflow.Spelled(more, "sub")
+	}
 	if err != nil {
 		return untrusted(err)
 	}
