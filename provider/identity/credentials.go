@@ -105,6 +105,8 @@ type Identity struct {
 
 	AppPassword bool   // proved by an app password, and not by the person's own
 	Verifier    string // the step of a [Chain] that said so, for the audit trail
+
+	SecondFactor bool // proved by a second factor, too: to us, or to an upstream that is believed that
 }
 
 // Authenticator says who presents these credentials. Errors are [*Failure].

@@ -39,6 +39,14 @@ type Question struct {
 	// AllowUnverified lets an unverified user in.
 	AllowUnverified bool
 
+	Connector  string      // whose upstream vouches for Subject; "" for none
+	Factor     FactorState // what there is of a second factor
+	NeedFactor bool        // Client lets nobody in without one
+	// Code says that it is a second factor that is tried: those failures count on their
+	// own, so that a right password does not take back guesses at codes.
+	Code bool
+
+	wrongCode bool // behind a right password: counts as wrong code, too
 	verifier string // that answered, for the event
 }
 
@@ -61,6 +69,7 @@ type GateOptions struct {
 	// the keys of their failures. Replicas must share it. Default random: then
 	// a restart forgets the failures of unknown names.
 	NameKey []byte
+	Factors FactorPolicy // who needs a second factor; nil for nobody but NeedFactor's
 	Now     func() time.Time
 }
 
@@ -76,6 +85,7 @@ type Gate struct {
 	window         time.Duration
 	networks       map[string][]netip.Prefix
 	nameKey        []byte
+	factors        FactorPolicy
 	now            func() time.Time
 	refusals       *throttle
 }
@@ -102,7 +112,7 @@ func NewGate(o GateOptions) (*Gate, error) {
 	}
 	return &Gate{
 		attempts: o.Attempts, failures: o.Failures, sourceFailures: o.SourceFailures,
-		window: o.Window, networks: o.Networks, nameKey: o.NameKey, now: o.Now,
+		window: o.Window, networks: o.Networks, nameKey: o.NameKey, factors: o.Factors, now: o.Now,
 		refusals: newThrottle(time.Minute, 1000),
 	}, nil
 }
@@ -117,6 +127,8 @@ var errSourceLocked = errors.New("too many failures from this source")
 //     guessing somebody's password must not end their sessions);
 //   - unverified, disabled: the user's status (at MomentTry only with
 //     StatusFirst);
+//   - second_factor: it is needed and missing (not at MomentTry; at MomentStay
+//     only where the client needs it);
 //   - unavailable: the failures could not be counted.
 //
 // A question without Name and Subject, as one asks before the proof of a
@@ -137,7 +149,10 @@ func (g *Gate) askStay(q *Question) error {
 			return err
 		}
 	}
-	return askStatus(q)
+	if err := askStatus(q); err != nil {
+		return err
+	}
+	return askClientFactor(q)
 }
 
 // ask answers MomentTry and MomentEnter, and tells whether the user had failed
@@ -150,10 +165,13 @@ func (g *Gate) ask(ctx context.Context, q *Question) (failed bool, err error) {
 	if err != nil {
 		return failed, err
 	}
-	if q.Moment != MomentTry || q.StatusFirst && q.Subject != "" {
-		return failed, askStatus(q)
+	if q.Moment == MomentTry && (!q.StatusFirst || q.Subject == "") {
+		return failed, nil
 	}
-	return failed, nil
+	if err := askStatus(q); err != nil || q.Moment == MomentTry {
+		return failed, err
+	}
+	return failed, g.askFactor(ctx, q)
 }
 
 func (g *Gate) askNetwork(q *Question) error {

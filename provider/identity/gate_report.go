@@ -53,9 +53,16 @@ func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // failureKeys is what a failure counts against.
 func (g *Gate) failureKeys(q *Question, reason Reason) []string {
-	var user, source string
+	var user, source, code string
+	if q.wrongCode && g.failures >= 0 {
+		code = codeKey(q.Subject)
+	}
 	switch reason {
-	case ReasonWrongPassword, ReasonUnknownUser, ReasonSecondFactor:
+	case ReasonSecondFactor:
+		if q.Moment != MomentEnter { // else it is missing behind a right password: an old app that goes on calling must lock nobody out
+			user, source = g.userKey(q), g.sourceKey(q)
+		}
+	case ReasonWrongPassword, ReasonUnknownUser:
 		user, source = g.userKey(q), g.sourceKey(q)
 	case ReasonInvalidClient:
 		if g.askNetwork(q) == nil { // else Ask refused before there was a proof
@@ -67,8 +74,8 @@ func (g *Gate) failureKeys(q *Question, reason Reason) []string {
 		}
 	default:
 	}
-	keys := make([]string, 0, 2)
-	for _, k := range [...]string{user, source} {
+	keys := make([]string, 0, 3)
+	for _, k := range [...]string{user, source, code} {
 		if k != "" {
 			keys = append(keys, k)
 		}
@@ -109,6 +116,8 @@ func (g *Gate) userKey(q *Question) string {
 	switch {
 	case g.failures < 0:
 		return ""
+	case q.Code && q.Subject != "":
+		return codeKey(q.Subject)
 	case q.Subject != "":
 		return "user:" + q.Subject
 	case q.Name == "":
@@ -120,6 +129,9 @@ func (g *Gate) userKey(q *Question) string {
 	mac.Write([]byte(FoldName(q.Name)))
 	return "name:" + hex.EncodeToString(mac.Sum(nil))
 }
+
+// codeKey is under what wrong second factors of a user count.
+func codeKey(subject string) string { return "factor:" + subject }
 
 // sourceKey is under what failures of the source address count.
 func (g *Gate) sourceKey(q *Question) string {

@@ -13,6 +13,7 @@ type SignInOptions struct {
 	Gate          *Gate
 	Authenticator Authenticator
 	Verified      *Verified // what is forgotten when a user may not come in; may be nil
+	Codes         Codes     // reads codes behind passwords; nil reads none
 	Now           func() time.Time
 }
 
@@ -24,6 +25,7 @@ type SignIn struct {
 	gate          *Gate
 	authenticator Authenticator
 	verified      *Verified
+	codes         Codes
 	now           func() time.Time
 }
 
@@ -34,7 +36,7 @@ func NewSignIn(o SignInOptions) (*SignIn, error) {
 	if o.Users == nil || o.Gate == nil || o.Authenticator == nil || o.Now == nil {
 		return nil, errors.New("sign-in: Users, Gate, Authenticator and Now are needed")
 	}
-	return &SignIn{users: o.Users, gate: o.Gate, authenticator: o.Authenticator, verified: o.Verified, now: o.Now}, nil
+	return &SignIn{users: o.Users, gate: o.Gate, authenticator: o.Authenticator, verified: o.Verified, codes: o.Codes, now: o.Now}, nil
 }
 
 // Authenticate implements [Authenticator].
@@ -56,17 +58,19 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	if _, err := s.gate.ask(ctx, &q); err != nil {
 		return nil, s.refuse(ctx, c, q, err)
 	}
-	id, err := s.authenticate(ctx, c, l)
+	id, err := s.authenticateWithCode(ctx, c, l)
 	ctx, cancel := outliving(ctx) // the password was looked at
 	defer cancel()
 	if err != nil {
 		q.verifier = trace.answered(ReasonOf(err))
 		q.concern(err)
+		q.wrongCode = errors.Is(err, errWrongCode)
 		return nil, s.unlessLocked(ctx, counted(c, q), s.refuse(ctx, c, q, err))
 	}
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
 	q.Moment, q.Subject, q.Status, q.verifier = MomentEnter, id.User.Subject, id.User.Status, id.Verifier
+	q.Connector, q.Factor = id.Connector, factorOf(c, id)
 	failed, err := s.gate.ask(ctx, &q)
 	if err != nil {
 		return nil, s.refuse(ctx, c, q, err)

@@ -262,6 +262,7 @@ type BrowserSession struct {
 	UserAgent  string
 	RemoteAddr string
 	AuthTime   time.Time
+	FactorAt   time.Time // when they proved a second factor, to us or to an upstream that is believed; zero for not
 	CreatedAt  time.Time
 	SeenAt     time.Time // about the last time that it was used
 	ExpiresAt  time.Time // however much it is used

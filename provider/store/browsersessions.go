@@ -11,22 +11,23 @@ import (
 )
 
 const sessionColumns = `b.hash, b.id, b.subject, b.amr, b.user_agent, b.remote_addr, b.auth_time, b.created_at, b.seen_at,
-	b.expires_at, b.connector, b.acr, b.upstream_issuer, b.upstream_subject, b.upstream_sid, b.upstream_hint, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
+	b.expires_at, b.connector, b.acr, b.upstream_issuer, b.upstream_subject, b.upstream_sid, b.upstream_hint, b.factor_at, u.status FROM browser_session b JOIN users u ON u.subject = b.subject`
 
 func (s *Store) scanSession(scan scanFunc) (provider.BrowserSession, error) {
 	var (
 		b          provider.BrowserSession
 		hash, hint []byte
 		amr        string
-		times      [4]int64
+		times      [5]int64
 	)
 	err := scan(&hash, &b.ID, &b.Subject, &amr, &b.UserAgent, &b.RemoteAddr, &times[0], &times[1], &times[2], &times[3],
-		&b.Connector, &b.ACR, &b.Upstream.Issuer, &b.Upstream.Subject, &b.Upstream.SID, &hint, &b.UserStatus)
+		&b.Connector, &b.ACR, &b.Upstream.Issuer, &b.Upstream.Subject, &b.Upstream.SID, &hint, &times[4], &b.UserStatus)
 	if err != nil {
 		return b, err
 	}
 	copy(b.Hash[:], hash)
 	b.AuthTime, b.CreatedAt, b.SeenAt, b.ExpiresAt = instant(times[0]), instant(times[1]), instant(times[2]), instant(times[3])
+	b.FactorAt = instant(times[4])
 	if b.AMR, err = list(amr); err != nil {
 		return b, err
 	}
@@ -54,11 +55,11 @@ func (s *Store) StartSession(ctx context.Context, x *provider.SessionStart) erro
 		}
 		n, err := tx.exec(ctx, `WITH who AS (SELECT status FROM users WHERE subject = $3`+tx.share+`) INSERT INTO browser_session
 			(hash, id, subject, amr, user_agent, remote_addr, auth_time, created_at, seen_at, expires_at, connector, acr,
-			upstream_issuer, upstream_subject, upstream_sid, upstream_hint)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+			upstream_issuer, upstream_subject, upstream_sid, upstream_hint, factor_at)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
 			WHERE EXISTS (SELECT 1 FROM who WHERE status NOT IN ('disabled', 'deleted'))`, b.Hash[:], b.ID, b.Subject, listText(b.AMR), b.UserAgent,
 			b.RemoteAddr, millis(b.AuthTime), millis(b.CreatedAt), millis(b.SeenAt), millis(b.ExpiresAt), b.Connector, b.ACR,
-			b.Upstream.Issuer, b.Upstream.Subject, b.Upstream.SID, hint)
+			b.Upstream.Issuer, b.Upstream.Subject, b.Upstream.SID, hint, millis(b.FactorAt))
 		if err != nil {
 			return err
 		}

@@ -83,6 +83,8 @@ func (s *Store) dead() []deletion {
 			(SELECT hash FROM device_code WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, []any{expired}},
 		{`DELETE FROM upstream_trip WHERE hash IN
 			(SELECT hash FROM upstream_trip WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
+		{`DELETE FROM factor_challenge WHERE hash IN
+			(SELECT hash FROM factor_challenge WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM invitation WHERE hash IN
 			(SELECT hash FROM invitation WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, []any{millis(now)}},
 		{`DELETE FROM pushed_request WHERE hash IN

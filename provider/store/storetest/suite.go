@@ -81,7 +81,7 @@ func Run(t *testing.T, newDSN func(testing.TB) string) {
 		recordChecks(), attemptChecks(), janitorChecks(), outageChecks(), browserChecks(), deviceChecks(), registrationChecks(),
 		linkChecks(), unlinkChecks(), followChecks(),
 		appPasswordChecks(), logoutChecks(),
-		tripChecks(),
+		tripChecks(), factorChecks(),
 		requestChecks(),
 	} {
 		for _, c := range group {
