@@ -19,6 +19,7 @@ type Config struct {
 	Log             Log            `yaml:"log" doc:"What is logged, to standard error."`
 	Sessions        Sessions       `yaml:"sessions" doc:"How long browsers stay signed in."`
 	SignIn          SignIn         `yaml:"sign_in" doc:"What the pages for signing in offer."`
+	SecondFactor    SecondFactor   `yaml:"second_factor" doc:"Who needs a second factor beside the password, or may have one (docs/second-factor.md)."`
 	Tokens          Tokens         `yaml:"tokens" doc:"Lifetimes, unless a client or a system has its own."`
 	Passwords       Passwords      `yaml:"passwords" doc:"How passwords are hashed, and how many at a time."`
 	Lockout         Lockout        `yaml:"lockout" doc:"When guessing is stopped."`

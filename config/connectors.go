@@ -47,6 +47,10 @@ type Connector struct {
 	Skew       time.Duration  `yaml:"skew" default:"1m" min:"1s" max:"10m" doc:"How far its clock may be off."`
 	Refresh    time.Duration  `yaml:"refresh" default:"1h" min:"1m" max:"24h" doc:"How old its metadata may get before it is read anew."`
 	OAuth      ConnectorOAuth `yaml:"oauth" doc:"For type oauth: what the upstream is, or where it is asked what."`
+
+	TrustSecondFactor   bool     `yaml:"trust_second_factor" default:"false" doc:"Whether its people need no second factor here when it says, by amr mfa or by second_factor_acr, that they gave one there."`
+	FactorACR           []string `yaml:"second_factor_acr" doc:"The authentication contexts of its answers that mean a second factor."`
+	RequireSecondFactor bool     `yaml:"require_second_factor" default:"false" doc:"Whether its people need a second factor."`
 }
 
 // Mapping is expressions. An empty one means its default.

@@ -52,6 +52,7 @@ type Client struct {
 	Connectors                []string      `yaml:"connectors" doc:"Where its people may have signed in: ids of connectors, and local for the password page of this provider. Empty: anywhere. It holds for every grant."`
 	Roles                     []string      `yaml:"roles" doc:"With the scope roles: those of a person's roles that it is told of, such as [payroll-admin, payroll-*]; * stands for whatever follows. Empty: all, of the connectors that it admits."`
 	RolesClaim                string        `yaml:"roles_claim" default:"roles" doc:"What the roles are called in its ID tokens, at userinfo and introspection and in at+jwt access tokens."`
+	RequireSecondFactor       bool          `yaml:"require_second_factor" default:"false" doc:"Whether nobody gets in, or stays, without a second factor. It holds for every grant."`
 	SkipConsent               bool          `yaml:"skip_consent" default:"false" doc:"Whether people are not asked for their consent; for your own applications."`
 	MayIntrospect             bool          `yaml:"may_introspect" default:"false" doc:"Whether it may introspect every token, not only its own."`
 	MayRevokeLegacy           bool          `yaml:"may_revoke_legacy" default:"false" doc:"Whether it may revoke the tokens of legacy systems, which cannot do so themselves."`
@@ -71,6 +72,7 @@ type System struct {
 	Directory     string         `yaml:"directory" doc:"The directory of its login names, instead of the template's."`
 	Accounts      string         `yaml:"accounts" doc:"The namespace of its accounts, instead of the template's."`
 	Networks      []netip.Prefix `yaml:"networks" doc:"Networks that may sign in here. Empty: all."`
+	SecondFactor  string         `yaml:"second_factor" default:"app_password" enum:"app_password appended refuse" doc:"What becomes of passwords whose owners have a second factor. app_password: refused where the second factor is needed. appended: the code stands behind the password of who has an authenticator app. refuse: refused. App passwords are taken in any case."`
 	UniformErrors bool           `yaml:"uniform_errors" default:"false" doc:"Answers an unknown user as a wrong password."`
 	Scopes        []string       `yaml:"scopes" default:"openid profile email" doc:"The scopes of its access tokens."`
 	Audience      []string       `yaml:"audience" doc:"The audience of its access tokens."`

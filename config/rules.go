@@ -44,6 +44,7 @@ func (c *Config) rules(w world) []rule {
 	rs = append(rs, c.Registration.rules()...)
 	rs = append(append(rs, c.connectorRules(w)...), w.samlFiles(c.Connectors)...)
 	rs = append(rs, c.verifierRules()...)
+	rs = append(rs, c.secondFactorRules()...)
 	rs = append(rs,
 		w.fileRule("tls.certificate", t.Certificate), w.fileRule("tls.key", t.Key), w.fileRule("users_file", c.UsersFile),
 		w.folderRule("templates_dir", c.TemplatesDir), w.folderRule("branding_dir", c.BrandingDir))

@@ -68,7 +68,7 @@ keyway.yaml:7:52: systems[0].hots: is not a key; did you mean "host"?
 >    7 | - {name: a, template: b, settings: {key: ***
        |                                                    ^
      8 | - password: {***
-keyway.yaml:8:3: systems[1].password: is not a key; known here: name, template, profile, base_path, host, site_url, directory, accounts, networks, uniform_errors, scopes, audience, lifetime, owner, sunset, settings
+keyway.yaml:8:3: systems[1].password: is not a key; known here: name, template, profile, base_path, host, site_url, directory, accounts, networks, second_factor, uniform_errors, scopes, audience, lifetime, owner, sunset, settings
      6 | systems:
      7 | - {name: a, template: b, settings: {key: ***
 >    8 | - password: {***

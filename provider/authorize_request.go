@@ -15,14 +15,14 @@ import (
 	"keyway/provider/wire"
 )
 
-// pageACR is the one authentication context of the login page.
+// pageACR is the authentication context of the login page.
 const pageACR = "urn:keyway:password"
 
 // offer is what authorization requests are judged by.
 func (p *Provider) offer() request.Offer {
 	o := request.Offer{
 		Prompts:     []string{request.PromptNone, request.PromptLogin, request.PromptConsent, request.PromptSelect},
-		DetailTypes: p.options.DetailTypes, ACR: pageACR,
+		DetailTypes: p.options.DetailTypes, ACRs: p.contexts(),
 	}
 	if p.options.SignUpURL != "" {
 		o.Prompts = append(o.Prompts, request.PromptCreate)

@@ -10,6 +10,7 @@ import (
 
 	"keyway/provider/account"
 	"keyway/provider/client"
+	"keyway/provider/factor"
 	"keyway/provider/farewell"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
@@ -59,12 +60,21 @@ func (p *Provider) newAccount() (*account.Page, error) {
 	a := account.Options{
 		Issuer: o.Issuer, Directory: o.Directory, Visits: p.visits, Storage: o.Storage, Users: o.Users, Pages: o.Pages, Now: o.Now,
 		LoginURL: p.url(pathLogin), ClientName: p.clientName, Forget: p.reads.Forget,
-		Leave: p.farewell.Leave, Passwords: o.Passwords, Apps: o.AppPasswords,
+		Base: p.base, Missing: p.factorMissing, ProceedURL: p.url(pathAuthorize), Leave: p.farewell.Leave,
+		Passwords: o.Passwords, Factors: p.offeredDesk(), Apps: o.AppPasswords,
 	}
 	if o.Federation != nil {
 		a.Links = o.Federation
 	}
 	return account.New(a)
+}
+
+// offeredDesk is nil where people can have no second factor.
+func (p *Provider) offeredDesk() *factor.Desk {
+	if !p.options.Factors.Policy.Offered() {
+		return nil
+	}
+	return p.options.Factors.Desk
 }
 
 // clientName is "" for a client that has none, or that is gone.
@@ -80,11 +90,7 @@ func (p *Provider) clientName(ctx context.Context, id string) (string, error) {
 }
 
 // toAccount ends an interaction that has no request.
-func (p *Provider) toAccount(c *gin.Context, i *Interaction, s *BrowserSession, id string) error {
-	if s == nil || i.Purpose == visit.Again && i.SignedIn.IsZero() {
-		p.send(c, pathLogin, id)
-		return nil
-	}
+func (p *Provider) toAccount(c *gin.Context, i *Interaction) error {
 	err := p.options.Storage.EndInteraction(c.Request.Context(), i.Hash)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return wire.Outage(err)

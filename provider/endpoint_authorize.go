@@ -17,6 +17,7 @@ import (
 	"keyway/provider/pages"
 	"keyway/provider/request"
 	"keyway/provider/response"
+	"keyway/provider/stepup"
 	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
@@ -39,6 +40,7 @@ const (
 	stepConsent step = pathConsent
 	stepSelect  step = pathSelect
 	stepSignUp  step = pathSignUp
+	stepFactor  step = stepup.Path
 )
 
 // serveAuthorize is the authorization endpoint (RFC 6749, section 3.1) and the
@@ -73,6 +75,8 @@ func (p *Provider) serveAuthorize(c *gin.Context) error {
 		return p.authorize(c, a, s, nil)
 	case a.Asks(request.PromptNone) && next == stepConsent:
 		return p.refuseIn(c, a, nil, reply("consent_required", "prompt is none and consent is missing"))
+	case a.Asks(request.PromptNone) && next == stepFactor:
+		return p.refuseIn(c, a, nil, reply("interaction_required", "prompt is none and a second factor is missing"))
 	case a.Asks(request.PromptNone):
 		return p.refuseIn(c, a, nil, reply("login_required", "prompt is none and nobody fit is signed in"))
 	}
@@ -126,16 +130,8 @@ func (p *Provider) resume(c *gin.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if i.Purpose == purposeDevice {
-		next := pathDevice
-		if s == nil {
-			next = pathLogin
-		}
-		p.send(c, next, id)
-		return nil
-	}
-	if i.Query == "" {
-		return p.toAccount(c, i, s, id)
+	if i.Purpose == purposeDevice || i.Query == "" {
+		return p.resumeOwn(c, i, s, id)
 	}
 	a, err := p.request(c.Request.Context(), i)
 	if err != nil {
@@ -151,6 +147,26 @@ func (p *Provider) resume(c *gin.Context, id string) error {
 	}
 	p.send(c, string(next), id)
 	return nil
+}
+
+// resumeOwn goes on with an interaction that no client began.
+func (p *Provider) resumeOwn(c *gin.Context, i *Interaction, s *BrowserSession, id string) error {
+	if s == nil || i.Purpose == visit.Again && i.SignedIn.IsZero() {
+		p.send(c, pathLogin, id)
+		return nil
+	}
+	next, err := p.missingOwn(c.Request.Context(), s, i)
+	switch {
+	case err != nil:
+		return err
+	case next != stepDone:
+		p.send(c, string(next), id)
+		return nil
+	case i.Purpose == purposeDevice:
+		p.send(c, pathDevice, id)
+		return nil
+	}
+	return p.toAccount(c, i)
 }
 
 // missing decides what has to be done before the request can be granted to the
@@ -171,6 +187,9 @@ func (p *Provider) missing(ctx context.Context, a *authorization, s *BrowserSess
 	}
 	if next := p.missingSignIn(a, s, i, own); next != stepDone {
 		return next, nil
+	}
+	if next, err := p.missingFactor(ctx, s, i, a.client, a); next != stepDone || err != nil {
+		return next, err
 	}
 	switch {
 	case own && i.Decision == decisionDeny:
@@ -281,6 +300,7 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 		"redirect_uri": a.Values["redirect_uri"], "code_challenge": a.Values["code_challenge"], "code_challenge_method": {pkceS256},
 	}
 	session := p.sessionFor(a.client, s)
+	session.ACR = contextOf(s, a)
 	session.Nonce = a.Values.Get("nonce")
 	session.IDClaims, session.UserClaims, session.Details = a.IDClaims, a.UserClaims, a.Details
 	if jkt := a.Values.Get("dpop_jkt"); jkt != "" {
@@ -297,10 +317,8 @@ func (p *Provider) makeCode(ctx context.Context, a *authorization, s *BrowserSes
 func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
 	session := p.newSession(c)
 	session.SetSubject(s.Subject)
-	session.AuthTime, session.AMR, session.ACR, session.SID = max(s.AuthTime.Unix(), 0), s.AMR, pageACR, s.ID
-	if session.Connector = s.Connector; s.Connector != "" {
-		session.ACR = s.ACR
-	}
+	session.AuthTime, session.AMR, session.ACR, session.SID = max(s.AuthTime.Unix(), 0), s.AMR, contextOf(s, nil), s.ID
+	session.Connector = s.Connector
 	session.Requested = p.options.Now().Unix()
 	return session
 }

@@ -92,6 +92,12 @@ func (p *Provider) serveDevice(c *gin.Context) error {
 		p.send(c, pathAuthorize, id)
 		return nil
 	}
+	if next, err := p.missingOwn(c.Request.Context(), s, i); err != nil {
+		return err
+	} else if next != stepDone {
+		p.send(c, pathAuthorize, id)
+		return nil
+	}
 	if values != nil {
 		if err := p.visits.CheckForm(c, pathDevice, values.Get("csrf"), s); err != nil {
 			return err

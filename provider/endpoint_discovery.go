@@ -42,7 +42,7 @@ func (p *Provider) newMetadata() (wire.Document, error) {
 		Scopes: scopes, ResponseTypes: []string{"code"}, ResponseModes: response.Modes(), GrantTypes: grantTypes(),
 		Prompts: p.offer().Prompts, AnswerAlgs: keys.Algorithms(),
 		RequestParameter: true, RequestObjectAlgs: requestobject.Algorithms(), DetailTypes: p.options.DetailTypes,
-		ChallengeMethods: []string{pkceS256}, ACRs: []string{pageACR}, Locales: p.options.Pages.Locales(),
+		ChallengeMethods: []string{pkceS256}, ACRs: p.contexts(), Locales: p.options.Pages.Locales(),
 		IssParameter: true, ClaimsParameter: true, SubjectTypes: pairwise.Types(),
 		BackchannelLogout: p.notices != nil, BackchannelLogoutSession: p.notices != nil, FrontchannelLogout: true, FrontchannelLogoutSession: true,
 		IDTokenAlgs: keys.Algorithms(), TokenAuth: all, TokenAuthAlgs: assertion.Algorithms(),

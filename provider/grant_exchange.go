@@ -64,6 +64,9 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 	if ar.GrantTypes.ExactOne(grantExchange) {
 		u.origin = "token_exchange"
 		if who, u.takes, err = p.statements.Upstream(ctx, ar.Form, caller, c.MayTakeUpstream); err != nil || u.takes != "" {
+			if err == nil {
+				err = h.admit(ctx, c, who)
+			}
 			return h.take(ar, who, err)
 		}
 		who, decision, err = p.statements.Exchange(ctx, ar.Form, caller)
@@ -72,6 +75,9 @@ func (h *exchangeHandler) HandleTokenEndpointRequest(ctx context.Context, r fosi
 		who, decision, err = p.statements.Grant(ctx, exchange.Assertion{Form: ar.Form, Caller: caller, Keys: func(jws string) (*jose.JSONWebKeySet, error) {
 			return p.clientKeys(ctx, c, jws)
 		}})
+	}
+	if err == nil {
+		err = h.admit(ctx, c, who)
 	}
 	if err == nil {
 		h.grant(ar, u, who, decision)
@@ -90,6 +96,15 @@ func (h *exchangeHandler) take(ar *fosite.AccessRequest, of *exchange.Party, err
 	s.Connector = of.Origin.Connector
 	ar.SetSession(s)
 	return nil
+}
+
+// admit asks for the second factor of a caller that needs one. Whether the person may
+// stay was asked about what is presented.
+func (h *exchangeHandler) admit(ctx context.Context, c *fositeClient, of *exchange.Party) error {
+	return h.provider.options.Gate.Ask(ctx, identity.Question{
+		Moment: identity.MomentStay, Subject: of.Subject, Status: identity.StatusActive, Client: c.ID,
+		Factor: factorState(&Session{ACR: of.Origin.ACR}), NeedFactor: c.RequireSecondFactor,
+	})
 }
 
 // PopulateTokenEndpointResponse makes the token. There is no refresh token:

@@ -42,10 +42,17 @@ func (p *Provider) askStay(ctx context.Context, st *StoredToken, q identity.Ques
 	if q.System == "" {
 		q.System = st.Grant.System
 	}
-	if st.UserStatus == identity.StatusUnverified && !q.AllowUnverified {
-		if s, err := ParseSession(st.Grant.Session); err == nil {
-			q.AllowUnverified = s.Unverified
+	client, err := p.liveClient(ctx, st.Grant.ClientID)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return wire.Outage(err)
+	}
+	q.NeedFactor = err == nil && client.RequireSecondFactor
+	if q.NeedFactor || st.UserStatus == identity.StatusUnverified && !q.AllowUnverified {
+		s, err := ParseSession(st.Grant.Session)
+		if err != nil {
+			s = new(Session) // says nothing in anybody's favour
 		}
+		q.Factor, q.AllowUnverified = factorState(s), q.AllowUnverified || s.Unverified
 	}
 	return p.options.Gate.Ask(ctx, q)
 }

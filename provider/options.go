@@ -67,6 +67,7 @@ type Options struct {
 	// AppPasswords lets people have passwords for one legacy system each; nil where
 	// they cannot.
 	AppPasswords account.AppPasswords
+	Factors      Factors
 	// Registration lets clients register themselves; without storage, none can.
 	// What the provider knows itself need not be set in it.
 	Registration registration.Options

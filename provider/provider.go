@@ -26,6 +26,7 @@ import (
 	"keyway/provider/recent"
 	"keyway/provider/registration"
 	"keyway/provider/secret"
+	"keyway/provider/stepup"
 	"keyway/provider/visit"
 	"keyway/provider/wire"
 )
@@ -46,6 +47,7 @@ type Provider struct {
 	visits      *visit.Visits
 	accountPage *account.Page
 	farewell    *farewell.Endpoint
+	stepUp      *stepup.Page // nil: there are no second factors
 }
 
 // granting is what makes and judges grants.
@@ -98,6 +100,9 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.farewell, err = p.newFarewell(); err != nil {
+		return nil, fmt.Errorf("provider: %w", err)
+	}
+	if p.stepUp, err = p.newStepUp(); err != nil {
 		return nil, fmt.Errorf("provider: %w", err)
 	}
 	if p.accountPage, err = p.newAccount(); err != nil {
@@ -189,6 +194,9 @@ func (p *Provider) Mount(r gin.IRouter) {
 	r.Any(base+pathDevice, p.page("device", p.serveDevice))
 	r.Any(base+pathAuthorize, p.page("authorize", p.serveAuthorize))
 	r.Any(base+pathLogin, p.page("login", p.serveLogin))
+	if p.stepUp != nil {
+		r.Any(base+stepup.Path, p.page("factor", p.stepUp.Serve))
+	}
 	if p.options.Federation != nil {
 		r.Any(base+pathUpstream, p.page("upstream", p.serveUpstream))
 		r.Any(base+pathCallback+"/:"+callbackParam, p.page("upstream_callback", p.serveCallback))

@@ -104,6 +104,7 @@ func clientOf(c config.Client) (*provider.Client, error) {
 	}
 	bindClient(out, &c)
 	out.Roles, out.RolesClaim = c.Roles, c.RolesClaim
+	out.RequireSecondFactor = c.RequireSecondFactor
 	out.PKCEOptional, out.RequirePushed, out.RequireRequestObject = c.PKCEOptional, c.RequirePushed, c.RequireRequestObject
 	out.RequestObjectAlg, out.ResponseAlg, out.DetailTypes = c.RequestObjectAlg, c.ResponseAlg, c.DetailTypes
 	out.JWKSURI, out.ClientURI, out.PolicyURI, out.TermsURI = c.JWKSURI, c.ClientURI, c.PolicyURI, c.TermsURI

@@ -19,6 +19,7 @@ import (
 	"keyway/adapter"
 	"keyway/config"
 	"keyway/provider"
+	"keyway/provider/factor"
 	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
@@ -71,6 +72,7 @@ type program struct {
 	hasher   *identity.Hasher
 	gate     *identity.Gate
 	chain    *identity.Chain
+	factors  provider.Factors
 	provider *provider.Provider
 	adapter  *adapter.Adapter
 	systems  []adapter.Instance
@@ -181,11 +183,18 @@ func (p *program) newSignIn(upstreams *federation.Federation) (*identity.SignIn,
 			networks[s.Name] = s.Networks
 		}
 	}
+	policy, err := p.factorPolicy()
+	if err != nil {
+		return nil, nil, err
+	}
 	gate, err := identity.NewGate(identity.GateOptions{
 		Attempts: p.store, Failures: p.cfg.Lockout.Failures, SourceFailures: p.cfg.Lockout.SourceFailures,
-		Window: p.cfg.Lockout.Window, Networks: networks, NameKey: names, Now: p.now,
+		Window: p.cfg.Lockout.Window, Networks: networks, NameKey: names, Factors: policy, Now: p.now,
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.newFactors(policy, gate); err != nil {
 		return nil, nil, err
 	}
 	var verified *identity.Verified
@@ -205,6 +214,7 @@ func (p *program) newSignIn(upstreams *federation.Federation) (*identity.SignIn,
 	}
 	signIn, err := identity.NewSignIn(identity.SignInOptions{
 		Users: p.store, Gate: gate, Authenticator: p.chain, Verified: verified, Now: p.now,
+		Codes: factor.NewCodes(factor.CodesOptions{Policy: policy, Desk: p.factors.Desk, Locked: gate.Ask}),
 	})
 	return signIn, gate, err
 }
@@ -278,7 +288,7 @@ func (p *program) newProvider(ctx context.Context, systems []adapter.Instance) (
 	return provider.New(ctx, provider.Options{
 		Issuer: p.cfg.Issuer, Storage: p.store, Users: p.store, SignIn: signIn, Gate: gate, Secrets: p.hasher,
 		Secret: secret, Now: p.now, Log: p.log, Pages: site, PeerAddr: clientAddr(p.cfg.TrustedProxies), Outbound: calls,
-		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords, AppPasswords: apps, Federation: upstreams, Roles: told,
+		RequireDPoPNonce: t.DPoPNonce, Certificates: shown, Passwords: passwords, AppPasswords: apps, Federation: upstreams, Roles: told, Factors: p.factors,
 		Registration: p.registration(), TrustedIssuers: trusted, SignUpURL: p.cfg.SignIn.SignUpURL, DetailTypes: detailTypes(p.cfg.Clients),
 		Lifetimes: provider.Lifetimes{
 			Access: t.AccessLifetime, IDToken: t.IDLifetime, Refresh: t.RefreshLifetime, RefreshMax: t.RefreshMaxAge,

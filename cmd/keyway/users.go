@@ -21,6 +21,7 @@ func usersCommand() *cobra.Command {
 	file := configFlag(c)
 	c.AddCommand(usersAdd(file), usersImport(file), usersList(file), usersShow(file), usersLink(file), usersUnlink(file),
 		usersStatus(file, "disable", "Disable a user and revoke all of the user's tokens", identity.StatusDisabled),
+		usersResetFactor(file),
 		usersStatus(file, "enable", "Let a disabled or unverified user sign in again", identity.StatusActive))
 	return c
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
@@ -22,6 +23,7 @@ type done struct {
 	refused     string             // why nothing was done
 	page        *pages.AccountPage // which says so
 	made        pages.Page         // what is shown once, and never again
+	status      int                // of HTTP with which made is shown; 0 is 200
 	interaction string             // of the sign-in that is needed first
 	away        string             // the upstream's URL at which they go on
 	signedOut   bool               // nobody is signed in here any more
@@ -44,6 +46,12 @@ func (p *Page) act(do action) func(*gin.Context) error {
 			c.Redirect(http.StatusSeeOther, p.options.Issuer+Path)
 			return nil
 		}
+		if missing, err := p.options.Missing(c.Request.Context(), s); err != nil {
+			return wire.Outage(err)
+		} else if missing { // the page itself sees to it
+			c.Redirect(http.StatusSeeOther, p.options.Issuer+Path)
+			return nil
+		}
 		if err := p.options.Visits.CheckForm(c, Path, values.Get("csrf"), s); err != nil {
 			return err
 		}
@@ -61,9 +69,9 @@ func (p *Page) answer(c *gin.Context, s *storage.BrowserSession, d done) error {
 		c.Set(wire.LogRefusal, d.refused)
 		return p.show(c, http.StatusBadRequest, d.page, s)
 	case d.made != nil:
-		return p.options.Pages.Render(c, http.StatusOK, d.made)
+		return p.options.Pages.Render(c, cmp.Or(d.status, http.StatusOK), d.made)
 	case d.interaction != "":
-		p.login(c, d.interaction)
+		p.proceed(c, p.options.LoginURL, d.interaction)
 	case d.away != "":
 		c.Header("Referrer-Policy", "no-referrer")
 		wire.SeeOther(c, d.away)

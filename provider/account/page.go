@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"keyway/provider/factor"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
 	"keyway/provider/storage"
@@ -23,6 +24,7 @@ const Path = "/account"
 // Options are what a [Page] needs. What may be nil is not offered.
 type Options struct {
 	Issuer    string
+	Base      string // the path of the issuer
 	Directory string // in which people sign in
 	Visits    *visit.Visits
 	Storage   storage.AccountStorage
@@ -39,7 +41,13 @@ type Options struct {
 	// again.
 	Forget func()
 
+	// Missing reports whether who is signed in has to prove more before they see
+	// anything of the account, for which the page sends them to ProceedURL.
+	Missing    func(ctx context.Context, s *storage.BrowserSession) (bool, error)
+	ProceedURL string
+
 	Passwords Passwords    // may be nil
+	Factors   *factor.Desk // may be nil
 	Apps      AppPasswords // may be nil
 	Links     Links        // may be nil
 }
@@ -50,8 +58,8 @@ type Page struct{ options Options }
 // New returns a Page.
 func New(o Options) (*Page, error) {
 	if o.Visits == nil || o.Storage == nil || o.Users == nil || o.Pages == nil || o.Now == nil ||
-		o.ClientName == nil || o.Leave == nil || o.Forget == nil {
-		return nil, errors.New("account page: all but passwords, app passwords and links must be given")
+		o.ClientName == nil || o.Leave == nil || o.Forget == nil || o.Missing == nil {
+		return nil, errors.New("account page: all but passwords, factors, app passwords and links must be given")
 	}
 	return &Page{options: o}, nil
 }
@@ -71,6 +79,10 @@ func (p *Page) actions() map[string]action {
 		"/signout": p.signOut, "/signout-everywhere": p.signOutEverywhere,
 		"/password": p.changePassword,
 	}
+	if p.options.Factors != nil {
+		all["/factors/add"], all["/factors/enrol"], all["/factors/again"] = p.freshly(p.addFactor), p.freshly(p.enrolFactor), p.signInAgain
+		all["/factors/remove"], all["/factors/codes"] = p.freshly(p.removeFactor), p.freshly(p.newRecoveryCodes)
+	}
 	if p.options.Apps != nil {
 		all["/apps/add"], all["/apps/remove"], all["/apps/again"] = p.addApp, p.removeApp, p.signInAgain
 	}
@@ -82,7 +94,7 @@ func (p *Page) actions() map[string]action {
 
 // notices are what the page may say of what was done.
 func notices() []string {
-	return []string{noticeSession, noticeConsent, noticePassword, noticeApp, noticeLinked, noticeUnlinked}
+	return []string{noticeSession, noticeConsent, noticePassword, noticeFactorAdded, noticeFactorRemoved, noticeApp, noticeLinked, noticeUnlinked}
 }
 
 // serve shows people what there is of them. Who is not signed in does that first,
@@ -97,7 +109,12 @@ func (p *Page) serve(c *gin.Context) error {
 		return err
 	}
 	if s == nil {
-		return p.begin(c)
+		return p.begin(c, p.options.LoginURL)
+	}
+	if missing, err := p.options.Missing(c.Request.Context(), s); err != nil {
+		return wire.Outage(err)
+	} else if missing {
+		return p.begin(c, p.options.ProceedURL)
 	}
 	page := &pages.AccountPage{Visit: pages.Visit{Locales: c.Query("ui_locales")}}
 	if n := c.Query("notice"); slices.Contains(notices(), n) {
@@ -106,16 +123,16 @@ func (p *Page) serve(c *gin.Context) error {
 	return p.show(c, http.StatusOK, page, s)
 }
 
-// begin has somebody sign in who came for the page. Whoever only looks begins
+// begin has somebody sign in, or prove more, who came for the page. Whoever only looks begins
 // nothing.
-func (p *Page) begin(c *gin.Context) error {
+func (p *Page) begin(c *gin.Context, at string) error {
 	if c.Request.Method == http.MethodHead {
 		c.Redirect(http.StatusSeeOther, p.options.LoginURL)
 		return nil
 	}
 	id, err := p.options.Visits.Begin(c, storage.Interaction{})
 	if err == nil {
-		p.login(c, id)
+		p.proceed(c, at, id)
 	}
 	return err
 }
@@ -136,7 +153,7 @@ func (p *Page) fill(ctx context.Context, page *pages.AccountPage, s *storage.Bro
 	}
 	page.User = Shown(user, p.options.Directory)
 	v := &viewed{session: s, user: user, page: page}
-	for _, section := range []func(context.Context, *viewed) error{p.fillPassword, p.fillLinks, p.fillApps, p.fillSessions, p.fillConsents} {
+	for _, section := range []func(context.Context, *viewed) error{p.fillPassword, p.fillFactors, p.fillLinks, p.fillApps, p.fillSessions, p.fillConsents} {
 		if err := section(ctx, v); err != nil {
 			return err
 		}
@@ -144,9 +161,10 @@ func (p *Page) fill(ctx context.Context, page *pages.AccountPage, s *storage.Bro
 	return nil
 }
 
-// login sends the browser to sign in. 303 makes a GET of it, without what was posted.
-func (p *Page) login(c *gin.Context, interaction string) {
-	c.Redirect(http.StatusSeeOther, p.options.LoginURL+"?interaction="+url.QueryEscape(interaction))
+// proceed sends the browser to a step of an interaction. 303 makes a GET of it,
+// without what was posted.
+func (p *Page) proceed(c *gin.Context, at, interaction string) {
+	c.Redirect(http.StatusSeeOther, at+"?interaction="+url.QueryEscape(interaction))
 }
 
 // viewed is the page while it is filled in.

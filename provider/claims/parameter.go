@@ -64,6 +64,21 @@ func (p *Parameter) Accepts(acr string) bool {
 	return asked.Value == acr || slices.Contains(asked.Values, any(acr))
 }
 
+// Contexts are the values of acr that an ID token is asked for, the dearest first.
+func (p *Parameter) Contexts() []string {
+	asked := p.IDToken["acr"]
+	if asked == nil {
+		return nil
+	}
+	var all []string
+	for _, v := range append([]any{asked.Value}, asked.Values...) {
+		if s, ok := v.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // Left are those of the names that a token still tells whose scopes are fewer than
 // its grant's: not those that a scope opens which it lost.
 func Left(names, granted, present []string) []string {

@@ -47,6 +47,9 @@ func (c *Client) Check() error {
 	if !c.checkDynamic() {
 		all = append(all, errors.New("a client that registered itself may not have rights that the operator gives"))
 	}
+	if c.Internal() && c.RequireSecondFactor {
+		all = append(all, errors.New("require_second_factor is not for the client of a legacy system, which has a setting of its own"))
+	}
 	if c.Internal() && len(c.Connectors) > 0 {
 		all = append(all, errors.New("connectors are not for the client of a legacy system"))
 	}

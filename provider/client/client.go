@@ -114,6 +114,9 @@ type Client struct {
 	Roles      []string `json:"roles,omitempty"`
 	RolesClaim string   `json:"roles_claim,omitempty"`
 
+	// RequireSecondFactor lets nobody in, or stay, who has not proved a second factor.
+	RequireSecondFactor bool `json:"require_second_factor,omitempty"`
+
 	PKCEOptional         bool     `json:"pkce_optional,omitempty"`                         // of a confidential client only
 	RequirePushed        bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
 	RequireRequestObject bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5

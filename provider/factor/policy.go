@@ -53,7 +53,7 @@ type Holders interface {
 
 // PolicyOptions configures a [Policy].
 type PolicyOptions struct {
-	Mode       Mode // "" is [ModeOff]
+	Mode       Mode     // "" is [ModeOff]
 	Roles      []string // of which who has one needs a second factor
 	Connectors map[string]Upstream
 	Systems    map[string]Legacy // by instance; [LegacyAppPassword] where it says nothing

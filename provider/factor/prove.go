@@ -46,7 +46,9 @@ func (d *Desk) lookTOTP(ctx context.Context, p *Person, code string) (func(conte
 	if right == nil {
 		return nil, identity.Fail(identity.ReasonSecondFactor, errNoStep)
 	}
-	return func(ctx context.Context) error { return spent(d.options.Storage.UseEnrolment(ctx, right, d.event(p, ""))) }, nil
+	return func(ctx context.Context) error {
+		return spent(d.options.Storage.UseEnrolment(ctx, right, d.event(p, "")))
+	}, nil
 }
 
 // matching returns the enrolment whose code it is, as it will be once that is used;

@@ -46,8 +46,8 @@ type Question struct {
 	// own, so that a right password does not take back guesses at codes.
 	Code bool
 
-	wrongCode bool // behind a right password: counts as wrong code, too
-	verifier string // that answered, for the event
+	wrongCode bool   // behind a right password: counts as wrong code, too
+	verifier  string // that answered, for the event
 }
 
 // GateOptions configures a [Gate]. Zero values mean the defaults.

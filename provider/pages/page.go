@@ -211,6 +211,10 @@ type FormPostPage struct {
 //	signout-everywhere   of every session, grant and token
 //	consents/revoke      "client", the client's ID
 //	password             "current", "new", and "end_others" to sign out everywhere else
+//	factors/add          answered by [EnrolPage], whose form is posted to factors/enrol
+//	factors/remove       "id", of what was enrolled
+//	factors/codes        answered by [RecoveryPage]
+//	factors/again        as apps/again
 //	apps/add             "system", "name", "days" (0 for ever), "networks"; answered by [AppPasswordPage]
 //	apps/remove          "id", of the app password
 //	apps/again           signs in anew, and comes back
@@ -223,13 +227,14 @@ type AccountPage struct {
 	User     User
 	Sessions []Session
 	Consents []Consent
-	Notice   string // what was done: "session_ended", "consent_revoked", "password_changed", "app_removed", "linked" or "unlinked"; "" for nothing
+	Notice   string // what was done: "session_ended", "consent_revoked", "password_changed", "factor_added", "factor_removed", "app_removed", "linked" or "unlinked"; "" for nothing
 
 	Changeable bool   // the person has a password here
 	Refused    string // why it was not changed: an error of [LoginPage], or "too_short", "too_long", "malformed", "common", "own_name", "same"; "" where nobody tried
 
-	Apps  AppSection
-	Links LinkSection
+	Factors FactorSection
+	Apps    AppSection
+	Links   LinkSection
 }
 
 // LinkSection is about where else the person can sign in. Without links and upstreams

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"encoding/base64"
 	"html/template"
 	"net/url"
 	"strings"
@@ -65,6 +66,11 @@ func (v *view) Asset(name string) string {
 		return ""
 	}
 	return v.pages.base + "/assets/" + name + "?v=" + a.hash
+}
+
+// PNG is the URL of a picture that is in the page itself.
+func (v *view) PNG(image []byte) template.URL {
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)) //nolint:gosec // an alphabet without markup
 }
 
 // Path is the URL of one of our own paths.
@@ -152,7 +158,7 @@ func samplePages() []Page {
 	form := Form{Action: "/", CSRF: "csrf", Interaction: "interaction"}
 	user := User{Name: "Alice Example", Username: "alice", Email: "alice@example.com"}
 	at := time.Unix(0, 0)
-	return []Page{
+	return append(sampleFactorPages(visit, form, user), []Page{
 		&LoginPage{Form: form, SignUp: "/sign-up"},
 		&LoginPage{Form: form, NameFirst: true, Upstreams: []Upstream{{"corp", "Example Corp"}}, UpstreamPath: "/login/upstream"},
 		&LoginPage{Form: form, NoPassword: true, Upstreams: []Upstream{{"corp", "Example Corp"}}, UpstreamPath: "/login/upstream"},
@@ -187,5 +193,5 @@ func samplePages() []Page {
 		&AccountPage{Links: LinkSection{Upstreams: []Upstream{{"corp", "Example Corp"}}}},
 		&AppPasswordPage{Visit: visit, Password: "aaaaa", Name: "Gateway", System: "Faveo", Usernames: []string{"alice"}, Expires: at, Networks: []string{"192.0.2.0/24"}},
 		&AppPasswordPage{Password: "aaaaa", Name: "Gateway", System: "Faveo"},
-	}
+	}...)
 }

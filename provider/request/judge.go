@@ -30,7 +30,7 @@ func Judge(c *client.Client, returnTo string, values url.Values, offer Offer) (*
 		return r, Refuse("invalid_request", "response_mode is not supported, or does not fit")
 	}
 	for _, judge := range []func(*client.Client, *Request, Offer) error{
-		judgeShape, judgePKCE, judgeScopes, judgeTargets, judgeDetails, judgePrompt, judgeClaims,
+		judgeShape, judgePKCE, judgeScopes, judgeTargets, judgeDetails, judgePrompt, judgeContext, judgeClaims,
 	} {
 		if err := judge(c, r, offer); err != nil {
 			return r, err
@@ -177,8 +177,36 @@ func judgeClaims(c *client.Client, r *Request, offer Offer) error {
 	if r.Subject, err = asked.Subject(); err != nil {
 		return Refuse("invalid_request", "the subject that is asked for contradicts itself")
 	}
-	if !asked.Accepts(offer.ACR) {
+	return judgeEssential(r, asked, offer)
+}
+
+// judgeContext reads acr_values, the dearest first (OpenID Connect Core 1.0, section
+// 3.1.2.1; RFC 9470, section 4). What is not ours is left to upstreams.
+func judgeContext(_ *client.Client, r *Request, offer Offer) error {
+	r.ACR = firstOf(strings.Fields(r.Values.Get("acr_values")), offer.ACRs)
+	return nil
+}
+
+// judgeEssential reads what the parameter claims says of acr (OpenID Connect Core 1.0,
+// section 5.5.1.1).
+func judgeEssential(r *Request, asked *claims.Parameter, offer Offer) error {
+	fit := slices.DeleteFunc(slices.Clone(offer.ACRs), func(acr string) bool { return !asked.Accepts(acr) })
+	switch {
+	case len(fit) == 0:
 		return Refuse("unmet_authentication_requirements", "an essential acr is not one of ours")
+	case len(fit) < len(offer.ACRs):
+		r.ACR, r.OnlyACR = firstOf([]string{r.ACR, fit[0]}, fit), true
+	case r.ACR == "":
+		r.ACR = firstOf(asked.Contexts(), offer.ACRs)
 	}
 	return nil
+}
+
+// firstOf is the first of wanted that is among known, "" for none.
+func firstOf(wanted, known []string) string {
+	i := slices.IndexFunc(wanted, func(s string) bool { return slices.Contains(known, s) })
+	if i < 0 {
+		return ""
+	}
+	return wanted[i]
 }

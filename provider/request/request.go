@@ -57,7 +57,7 @@ func Refuse(code, text string) error {
 type Offer struct {
 	Prompts     []string // that are offered
 	DetailTypes []string // of authorization_details that are offered; a client may use those that it registered, too
-	ACR         string   // the one authentication context of our pages
+	ACRs        []string // our authentication contexts, the plainest first
 }
 
 // Details are the types of authorization_details that the client may use.
@@ -76,6 +76,10 @@ type Request struct {
 	MaxAge   time.Duration // negative: any age will do
 	Subject  string        // who must be signed in; "" for anybody
 	Details  details.List
+	// ACR is that of our authentication contexts which the request wants most, "" where
+	// it does not care; OnlyACR says that no other one will do.
+	ACR     string
+	OnlyACR bool
 	// What the parameter claims names for the ID token and for userinfo.
 	IDClaims, UserClaims []string
 }

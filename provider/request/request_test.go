@@ -33,7 +33,7 @@ func app(change ...func(*client.Client)) *client.Client {
 }
 
 func offer() request.Offer {
-	return request.Offer{Prompts: []string{"none", "login", "consent"}, DetailTypes: []string{"payment"}, ACR: "ours"}
+	return request.Offer{Prompts: []string{"none", "login", "consent"}, DetailTypes: []string{"payment"}, ACRs: []string{"ours", "ours+"}}
 }
 
 // good are the parameters of a good request, changed; "-" takes one out.

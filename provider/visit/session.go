@@ -82,7 +82,7 @@ func (v *Visits) SignIn(c *gin.Context, who *identity.Identity, i *storage.Inter
 		Session: storage.BrowserSession{
 			Hash: storage.HashOf(value), ID: secret.ID(), Subject: who.User.Subject, AMR: who.AMR,
 			Connector: who.Connector, ACR: who.ACR, Upstream: who.Upstream, UserAgent: agent[:min(len(agent), maxUserAgent)],
-			AuthTime: who.AuthTime, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(v.options.Lifetimes.SessionMax),
+			AuthTime: who.AuthTime, FactorAt: factorAt(who, now), CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(v.options.Lifetimes.SessionMax),
 		},
 		Interaction: i, Event: v.Event(c, "login", who.User.Subject),
 	}
@@ -106,6 +106,14 @@ func (v *Visits) SignIn(c *gin.Context, who *identity.Identity, i *storage.Inter
 	}
 	v.SetCookie(c, SessionCookie, value)
 	return nil
+}
+
+// factorAt is when who signs in proved a second factor with the first.
+func factorAt(who *identity.Identity, now time.Time) time.Time {
+	if who.SecondFactor {
+		return now
+	}
+	return time.Time{}
 }
 
 // SignOut ends the session of the browser, and returns what frames have to load so

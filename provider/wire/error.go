@@ -63,6 +63,7 @@ var descriptions = map[string]string{
 
 	"unsupported_response_type":         "The response type is not supported.",
 	"login_required":                    "The person has to sign in.",
+	"interaction_required":              "The person has to do something first.",
 	"consent_required":                  "The person has to consent.",
 	"request_not_supported":             "The parameter request is not supported.",
 	"request_uri_not_supported":         "The parameter request_uri is not supported.",
