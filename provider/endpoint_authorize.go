@@ -318,7 +318,7 @@ func (p *Provider) sessionFor(c *fositeClient, s *BrowserSession) *Session {
 	session := p.newSession(c)
 	session.SetSubject(s.Subject)
 	session.AuthTime, session.AMR, session.ACR, session.SID = max(s.AuthTime.Unix(), 0), s.AMR, contextOf(s, nil), s.ID
-	session.Connector = s.Connector
+	session.Connector, session.Factor = s.Connector, !s.FactorAt.IsZero()
 	session.Requested = p.options.Now().Unix()
 	return session
 }

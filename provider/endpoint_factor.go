@@ -49,10 +49,9 @@ func contextOf(s *BrowserSession, a *authorization) string {
 	return pageACR
 }
 
-// factorState is what a grant remembers of a second factor. No upstream can claim
-// its context.
-func factorState(s *Session) identity.FactorState {
-	if s.ACR == factor.ACR {
+// factorState is what the gate is told of a second factor that was proved or not.
+func factorState(proved bool) identity.FactorState {
+	if proved {
 		return identity.FactorProved
 	}
 	return identity.FactorMissing

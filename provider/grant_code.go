@@ -188,7 +188,7 @@ func (p *Provider) enter(ctx context.Context, ar *fosite.AccessRequest, g *Grant
 	}
 	err := p.options.Gate.Ask(ctx, identity.Question{
 		Moment: identity.MomentEnter, Subject: g.Subject, Status: status, Client: client.ID,
-		Connector: session.Connector, Factor: factorState(session), NeedFactor: client.RequireSecondFactor,
+		Connector: session.Connector, Factor: factorState(session.Factor), NeedFactor: client.RequireSecondFactor,
 	})
 	if err != nil {
 		return err

@@ -103,7 +103,7 @@ func (h *exchangeHandler) take(ar *fosite.AccessRequest, of *exchange.Party, err
 func (h *exchangeHandler) admit(ctx context.Context, c *fositeClient, of *exchange.Party) error {
 	return h.provider.options.Gate.Ask(ctx, identity.Question{
 		Moment: identity.MomentStay, Subject: of.Subject, Status: identity.StatusActive, Client: c.ID,
-		Factor: factorState(&Session{ACR: of.Origin.ACR}), NeedFactor: c.RequireSecondFactor,
+		Factor: factorState(of.Origin.Factor), NeedFactor: c.RequireSecondFactor,
 	})
 }
 
@@ -165,7 +165,7 @@ func (h *exchangeHandler) live(ctx context.Context, st *StoredToken, scopes []st
 		Subject: st.Grant.Subject, Client: st.Grant.ClientID, Scopes: scopes, Audience: st.Audience(),
 		Expires: expires, AuthTime: unixTime(s.AuthTime), Act: s.Act, MayAct: may,
 		Origin: exchange.Origin{
-			Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Connector: s.Connector, Unverified: s.Unverified, Bound: s.Bound,
+			Grant: st.Grant.ID, System: st.Grant.System, ACR: s.ACR, AMR: s.AMR, Connector: s.Connector, Factor: s.Factor, Unverified: s.Unverified, Bound: s.Bound,
 		},
 	}, nil
 }
@@ -176,7 +176,7 @@ func (h *exchangeHandler) grant(ar *fosite.AccessRequest, u *unit, of *exchange.
 	s := h.provider.newSession(u.caller)
 	s.SetSubject(of.Subject)
 	s.AMR, s.ACR, s.Unverified = of.Origin.AMR, of.Origin.ACR, of.Origin.Unverified
-	s.Requested, s.Act, s.Connector = now.Unix(), d.Act, of.Origin.Connector
+	s.Requested, s.Act, s.Connector, s.Factor = now.Unix(), d.Act, of.Origin.Connector, of.Origin.Factor
 	s.Bound = of.Origin.Bound // until [Provider.bind] puts what the caller shows in its place
 	if !of.AuthTime.IsZero() {
 		s.AuthTime = of.AuthTime.Unix()

@@ -52,7 +52,7 @@ func (p *Provider) askStay(ctx context.Context, st *StoredToken, q identity.Ques
 		if err != nil {
 			s = new(Session) // says nothing in anybody's favour
 		}
-		q.Factor, q.AllowUnverified = factorState(s), q.AllowUnverified || s.Unverified
+		q.Factor, q.AllowUnverified = factorState(s.Factor), q.AllowUnverified || s.Unverified
 	}
 	return p.options.Gate.Ask(ctx, q)
 }

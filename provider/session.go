@@ -39,6 +39,7 @@ type Session struct {
 	Requested int64          `json:"rat,omitempty"`       // Unix seconds
 	Claims    map[string]any `json:"claims,omitempty"`    // further claims of its tokens; never a reserved one
 	SID       string         `json:"sid,omitempty"`       // of the browser session
+	Factor    bool           `json:"factor,omitempty"`    // the person proved a second factor
 	Connector string         `json:"connector,omitempty"` // whose upstream vouched for the person; "" for none
 	// Act says who acts for the subject (RFC 8693, section 4.1); nil for nobody.
 	Act *exchange.Actor `json:"act,omitempty"`

@@ -64,7 +64,7 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"sub":"<Subject>","username":"<Username>","client_id":"<ClientID>","auth_time":1000004,`+
 			`"amr":["<AMR>"],"acr":"<ACR>","nonce":"<Nonce>","rat":1000008,"claims":{"<Claims>":"x","sub":"reserved"},`+
-			`"sid":"<SID>","connector":"<Connector>","act":{"sub":"<Act>"},"id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"authorization_details":[{"type":"x"}],"allow_unverified":true,`+
+			`"sid":"<SID>","factor":true,"connector":"<Connector>","act":{"sub":"<Act>"},"id_claims":["<IDClaims>"],"userinfo_claims":["<UserClaims>"],"authorization_details":[{"type":"x"}],"allow_unverified":true,`+
 			`"cnf":{"jkt":"<Proof>","x5t#S256":"<Certificate>"}}`, unescape(string(stored)))
 		again, err := provider.ParseSession(stored)
 		require.NoError(t, err)

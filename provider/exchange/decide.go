@@ -29,6 +29,7 @@ type Origin struct {
 	ACR        string
 	AMR        []string
 	Connector  string // whose upstream vouched for the person
+	Factor     bool   // the person proved a second factor
 	Unverified bool   // the user was let in before the account was confirmed
 	// Bound is what it is bound to; nil for a bearer token. What is made of it must
 	// be bound as well, to what the caller holds.
