@@ -199,6 +199,7 @@ func (p *Provider) arrive(c *gin.Context, connector string, back *federation.Arr
 	}
 	who := federation.Vouched(connector, back.Person, user, p.options.Now())
 	who.Upstream.IDToken = back.Hint
+	who.SecondFactor = p.options.Factors.Policy.Vouches(connector, who.AMR, who.ACR)
 	if err := p.visits.SignIn(c, who, i, clientID); err != nil {
 		return err
 	}

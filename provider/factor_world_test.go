@@ -50,10 +50,10 @@ func withFactors(t *testing.T, change ...func(*factor.PolicyOptions)) func(*prov
 func required(p *factor.PolicyOptions) { p.Mode = factor.ModeRequired }
 
 var (
-	shownKey  = regexp.MustCompile(`id="key"[^>]* value="([A-Z2-7]{32})"`)
-	shownCode = regexp.MustCompile(`<li><code>([a-z2-7-]{19})</code></li>`)
-	asksFactor  = `id="factor-form"`
-	asksEnrol = `id="enrol-form"`
+	shownKey   = regexp.MustCompile(`id="key"[^>]* value="([A-Z2-7]{32})"`)
+	shownCode  = regexp.MustCompile(`<li><code>([a-z2-7-]{19})</code></li>`)
+	asksFactor = `id="factor-form"`
+	asksEnrol  = `id="enrol-form"`
 )
 
 func isFactor(a answer) bool { return strings.Contains(a.raw, asksFactor) }

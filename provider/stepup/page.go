@@ -82,14 +82,10 @@ func (p *Page) Serve(c *gin.Context) error {
 			return err
 		}
 	}
-	switch step.Missing {
-	case factor.MustShow:
-		return p.prove(c, step, values)
-	case factor.MustHave:
+	if step.Missing == factor.MustHave {
 		return p.enrol(c, step, values)
 	}
-	p.back(c, step)
-	return nil
+	return p.prove(c, step, values)
 }
 
 // back returns to the dispatcher, which decides what is missing still.
