@@ -48,7 +48,8 @@ type Links interface {
 
 // Holders knows who has enrolled something.
 type Holders interface {
-	HasEnrolment(ctx context.Context, subject string) (bool, error)
+	// HasEnrolment is about one kind; "" for any.
+	HasEnrolment(ctx context.Context, subject string, k Kind) (bool, error)
 }
 
 // PolicyOptions configures a [Policy].
@@ -117,7 +118,7 @@ func (p *Policy) Judge(ctx context.Context, a Asked) (Verdict, error) {
 	if !p.Offered() || a.Proved {
 		return Enough, nil
 	}
-	has, err := p.options.Holders.HasEnrolment(ctx, a.Subject)
+	has, err := p.options.Holders.HasEnrolment(ctx, a.Subject, "")
 	if err != nil || has {
 		return MustShow, err
 	}
@@ -162,8 +163,12 @@ func (p *Policy) NeedsFactor(ctx context.Context, q identity.Question) (bool, er
 		return false, nil
 	}
 	needs, err := p.needs(ctx, q.Subject, q.Connector)
-	if needs || err != nil || q.System != "" && p.legacy(q.System) != LegacyRefuse {
+	legacy := p.legacy(q.System)
+	switch {
+	case needs || err != nil || q.System != "" && legacy == LegacyAppPassword:
 		return needs, err
+	case q.System != "" && legacy == LegacyAppended: // whoever it is that [Codes] did not know before
+		return p.options.Holders.HasEnrolment(ctx, q.Subject, KindTOTP)
 	}
-	return p.options.Holders.HasEnrolment(ctx, q.Subject)
+	return p.options.Holders.HasEnrolment(ctx, q.Subject, "")
 }

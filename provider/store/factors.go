@@ -111,9 +111,9 @@ func (s *Store) ListEnrolments(ctx context.Context, subject string) ([]factor.En
 }
 
 // HasEnrolment implements [factor.Holders].
-func (s *Store) HasEnrolment(ctx context.Context, subject string) (bool, error) {
+func (s *Store) HasEnrolment(ctx context.Context, subject string, k factor.Kind) (bool, error) {
 	n := 0
-	err := s.readRow(ctx, `SELECT count(*) FROM factor WHERE subject = $1`, []any{subject}, &n)
+	err := s.readRow(ctx, `SELECT count(*) FROM factor WHERE subject = $1 AND (kind = $2 OR $2 = '')`, []any{subject, string(k)}, &n)
 	return n > 0, err
 }
 
