@@ -66,6 +66,9 @@ func TestUsersAreImportedListedShownAndDisabled(t *testing.T) {
 	require.Len(t, users, 1)
 	require.NotContains(t, stdout, "argon2")
 
+	code, stdout, _ = runKeyway(t, "users", "reset-factor", "alice", "--config", file)
+	require.Zero(t, code)
+	require.Equal(t, "removed 0 second factors of alice\n", stdout)
 	code, stdout, _ = runKeyway(t, "users", "disable", "alice", "--config", file)
 	require.Zero(t, code)
 	require.Equal(t, "alice is disabled\n", stdout)

@@ -92,6 +92,7 @@ clients:
 // sitePeople are the users; each has the same password.
 const sitePeople = `
 {"login_names":["alice","alice@example.com",{"directory":"crmcom/CRMDEMO","name":"alice"}],"email":"alice@example.com","email_verified":true,"status":"active","password":"PASSWORD","claims":{"name":"Alice Example","given_name":"Alice","family_name":"Example","middle_name":"B","nickname":"Al","preferred_username":"alice","profile":"https://alice.example.com","picture":"https://alice.example.com/p.png","website":"https://alice.example.com","gender":"female","birthdate":"1990-03-14","zoneinfo":"Europe/Berlin","locale":"en","address":{"formatted":"1 Road","locality":"Town"},"phone_number":"+15550100","phone_number_verified":false},"accounts":{"faveo":{"id":"7","attributes":{"user_name":"alice","role":"user"}},"ossn":{"id":"2","attributes":{}},"crmcom":{"id":"CRMDEMO/alice","attributes":{"organisation":"CRMDEMO","unit":"EE63A82C4FEBE02FF34E90DD1EBA5ABE"}},"payhub":{"id":"alice@example.com","attributes":{"apiKey":"DEMO-PAYHUB-APIKEY-ALICE"}}}}
+{"login_names":["careful"],"status":"active","password":"PASSWORD"}
 {"login_names":["bob"],"email":"bob@example.com","status":"active","password":"PASSWORD","claims":{"name":"Bob"}}
 {"login_names":["locked"],"status":"active","password":"PASSWORD"}
 {"login_names":["leaver"],"status":"active","password":"PASSWORD"}

@@ -139,7 +139,15 @@ func requestTruths() map[string]truth {
 		},
 		"acr_values_supported": {
 			does: func(v *visitor, acr string) {
-				a := v.tokens("second", "claims", `{"id_token":{"acr":{"essential":true,"value":"`+acr+`"}}}`)
+				essential := []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"` + acr + `"}}}`}
+				page := v.get(v.site.ask("second", essential...))
+				if page.has("login-form") {
+					page = v.enters(page, "careful")
+				}
+				if page.has("enrol-form") {
+					v.setsUp(page)
+				}
+				a := v.redeem("second", v.passes(v.get(v.site.ask("second", essential...)), "careful").Get("code"))
 				require.Equal(v, acr, v.idToken("second", a)["acr"])
 			},
 			refuses: func(v *visitor, acr string) {

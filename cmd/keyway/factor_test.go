@@ -1,0 +1,41 @@
+package main
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/pquerna/otp/totp"
+	"github.com/stretchr/testify/require"
+)
+
+var siteKey = regexp.MustCompile(`id="key"[^>]* value="([A-Z2-7]{32})"`)
+
+// setsUp enters what an authenticator app shows that has the key of the page, and
+// returns the key.
+func (v *visitor) setsUp(page seen) string {
+	v.Helper()
+	key := siteKey.FindStringSubmatch(page.body)
+	require.NotNil(v, key, page.body)
+	code, err := totp.GenerateCode(key[1], v.site.clock.Now())
+	require.NoError(v, err)
+	require.True(v, v.submit(page, "name", "Phone", "code", code).has("codes"))
+	return key[1]
+}
+
+// TestResetFactor takes away what somebody has lost.
+func TestResetFactor(t *testing.T) {
+	s := startSite(t)
+	v := s.visitor(t)
+	page := v.enters(v.get(s.ask("second", "acr_values", "urn:keyway:mfa")), "careful")
+	v.setsUp(page)
+	other := s.visitor(t)
+	require.True(t, other.enters(other.get(s.ask("second")), "careful").has("factor-form"))
+	u, err := s.program.findUser(t.Context(), "default", "careful")
+	require.NoError(t, err)
+	n, err := s.program.store.ResetFactors(t.Context(), u.Subject)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.True(t, v.get(s.ask("second")).has("login-form"), "signed out")
+	again := s.visitor(t)
+	require.NotEmpty(t, again.passes(again.get(s.ask("second")), "careful").Get("code"))
+}
