@@ -14,7 +14,7 @@ import (
 type Connector struct {
 	ID           string   `yaml:"id" required:"true" doc:"Its id: in clients' connectors, in events, and in the redirect URI to register there, ISSUER/login/callback/ID."`
 	Name         string   `yaml:"name" doc:"What people read on the button; without, its id."`
-	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth saml ldap database" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2, saml SAML 2.0; ldap asks a directory such as Active Directory about passwords; database is no server to sign in at, but an old system's people in their own database."`
+	Type         string   `yaml:"type" default:"oidc" enum:"oidc oauth saml ldap database legacy" doc:"What it speaks: oidc is OpenID Connect, oauth plain OAuth 2, saml SAML 2.0; ldap asks a directory such as Active Directory about passwords; database is no server to sign in at, but an old system's people in their own database; legacy asks an old server by its own login call."`
 	Issuer       string   `yaml:"issuer" doc:"Its issuer, exactly as its metadata names it; with tenants, that of the common endpoint; for saml, its entity id."`
 	ClientID     string   `yaml:"client_id" doc:"This provider's client id there."`
 	ClientSecret Secret   `yaml:"client_secret" doc:"Its secret; without one, this provider is a public client there, with PKCE as always."`
@@ -35,6 +35,8 @@ type Connector struct {
 
 	SAML     ConnectorSAML     `yaml:"saml" doc:"What there is to know of a connector of type saml."`
 	Database ConnectorDatabase `yaml:"database" doc:"Where the people of a connector of type database are."`
+
+	Legacy ConnectorLegacy `yaml:"legacy" doc:"Where the server of a connector of type legacy is, and what it is."`
 
 	LDAP ConnectorLDAP `yaml:"ldap" doc:"Where the people of a connector of type ldap are."`
 
@@ -90,6 +92,7 @@ func (c *Config) connectorRules(w world) []rule {
 		at := fmt.Sprintf("connectors[%d].", i)
 		rs = append(rs, x.rules(at)...)
 		rs = append(rs, w.fileRule(at+"ldap.ca", x.LDAP.CA))
+		rs = append(rs, x.legacyRules(at, w)...)
 		rs = append(rs,
 			rule{at + "id", ids[x.ID], "is another connector's id already", ""},
 			rule{at + "issuer", x.Type == typeOIDC && x.Issuer == c.Issuer, "is this provider's own", "people would go round in circles"},

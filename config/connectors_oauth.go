@@ -79,6 +79,8 @@ func isUpstreamURL(s string, query bool) bool {
 func (x *Connector) keyedBy() (issuer, by string) {
 	o := &x.OAuth
 	switch {
+	case x.Type == typeLegacy && x.Issuer == "":
+		return x.Legacy.URL, typeLegacy
 	case x.Type != typeOAuth:
 		return x.Issuer, x.Type
 	case o.Preset == "":

@@ -113,7 +113,7 @@ func (c *Config) resolvePaths(w world) {
 		paths = append(paths, &c.Clients[i].JWKS)
 	}
 	for i := range c.Connectors {
-		paths = append(paths, &c.Connectors[i].LDAP.CA)
+		paths = append(paths, &c.Connectors[i].LDAP.CA, &c.Connectors[i].Legacy.File)
 	}
 	for i := range c.TrustedIssuers {
 		paths = append(paths, &c.TrustedIssuers[i].JWKS)

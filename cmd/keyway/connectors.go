@@ -54,6 +54,8 @@ func (p *program) connector(c *config.Connector, calls *outbound.Client) (*feder
 		return one, p.samlConnector(c, calls, one)
 	case "database":
 		return one, p.databaseConnector(c, one)
+	case "legacy":
+		return one, p.legacyConnector(c, one)
 	case "oauth":
 		return one, p.oauthConnector(c, calls.HTTP(), one)
 	case "ldap":

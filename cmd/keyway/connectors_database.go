@@ -36,7 +36,7 @@ func applyPresets(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	var all []error
+	all := []error{applyLegacyPresets(cfg, f)}
 	for i := range cfg.Connectors {
 		c := &cfg.Connectors[i]
 		if c.Database.Preset == "" {
@@ -72,14 +72,7 @@ func (p *databasePreset) apply(c *config.Connector) {
 	d, m := &c.Database, &c.Mapping
 	d.Query, d.FollowQuery = cmp.Or(d.Query, p.Query), cmp.Or(d.FollowQuery, p.FollowQuery)
 	d.DisabledWhen, d.StatusFirst = cmp.Or(d.DisabledWhen, p.DisabledWhen), d.StatusFirst || p.StatusFirst
-	m.Allow, m.LoginName, m.Roles = cmp.Or(m.Allow, p.Mapping.Allow), cmp.Or(m.LoginName, p.Mapping.LoginName), cmp.Or(m.Roles, p.Mapping.Roles)
-	m.Email, m.EmailVerified = cmp.Or(m.Email, p.Mapping.Email), cmp.Or(m.EmailVerified, p.Mapping.EmailVerified)
-	if len(m.Claims) == 0 {
-		m.Claims = p.Mapping.Claims
-	}
-	if len(m.Accounts) == 0 {
-		m.Accounts = p.Mapping.Accounts
-	}
+	fillMapping(m, &p.Mapping)
 }
 
 // connectorIssuer is what people of an upstream without a name of its own are of, unless the
