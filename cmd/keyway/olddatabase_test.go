@@ -120,6 +120,15 @@ func TestPeopleOfAnOldDatabaseAreAnsweredToTheByte(t *testing.T) {
 		require.Equal(t, "1", links[0].UpstreamSubject)
 		require.Equal(t, identity.LinkCreated, links[0].Origin)
 	})
+	t.Run("names are HTML to the old system, and none to new apps", func(t *testing.T) {
+		w := ask(old["ossn"].program, http.MethodPost, "/api/v1.0/user_authenticate", "application/x-www-form-urlencoded",
+			"api_key_token=c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00&username=dave&password=correct-horse")
+		require.Contains(t, w.Body.String(), `"last_name": "O&#039;Hara"`)
+		l, err := old["ossn"].store.FindLogin(t.Context(), "default", "dave")
+		require.NoError(t, err)
+		require.Equal(t, "O'Hara", l.User.Claims["family_name"])
+		require.Equal(t, "en", l.User.Claims["locale"])
+	})
 	t.Run("guesses count, whatever the name", func(t *testing.T) { guessesCount(t, old["ossn"]) })
 	t.Run("the database is away", func(t *testing.T) {
 		server.Stop()
