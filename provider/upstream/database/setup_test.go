@@ -1,6 +1,7 @@
 package database_test
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,15 @@ func preset(t testing.TB, system, dsn string) database.Options {
 	}
 	require.NoError(t, yaml.Unmarshal(text, &p))
 	return database.Options{DSN: dsn, Query: p.Query, FollowQuery: p.FollowQuery, DisabledWhen: p.DisabledWhen, StatusFirst: p.StatusFirst}
+}
+
+// processorTime is what this process has used up, which does not depend on what
+// others do, in nanoseconds.
+func processorTime(t testing.TB) int64 {
+	t.Helper()
+	var used syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return used.Utime.Nano() + used.Stime.Nano()
 }
 
 func login(name, password string) *upstream.Login {

@@ -36,10 +36,10 @@ CREATE TABLE faveo.users (
   UNIQUE KEY users_email_unique (email)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 INSERT INTO faveo.users (id, user_name, first_name, last_name, gender, email, ban, password, active, country_code, phone_number, mobile, company, role, created_at, updated_at) VALUES
-  (7, 'frank', 'Frank', 'Client', 1, 'frank@example.com', 0, '$2y$10$CdACh5R2jdBnhuHMR8sp1ey916E.0xpQwTqG/O/53YGbvriIj8tbi', 1, 1, '5550199', '5550100', 'Acme Ltd', 'user', '2026-01-02 03:04:05', '2026-01-02 03:04:05'),
+  (7, 'frank', 'Frank', 'Client', 1, 'frank@example.com', 0, '$2y$04$dAbVFS8Tq29TZonMCkT2weeSlLF3Zerqrncqd22mZh4x9m4vv6zPa', 1, 1, '5550199', '5550100', 'Acme Ltd', 'user', '2026-01-02 03:04:05', '2026-01-02 03:04:05'),
   (11, 'jose', 'José', 'Ñandú "Q" <b></b>', 0, 'jose@example.com', 0, '$2y$04$UslFu3UX0PslbKVtMjmCWOaaEdETIG.HyVtl5mzWfpD.tfFqLR14m', 1, NULL, NULL, NULL, '', 'agent', '2026-01-02 03:04:05', '2026-01-02 03:04:05'),
   (12, 'gone', 'Gerald', 'Gone', 0, 'gone@example.com', 0, '$2y$04$FTADaCD5OXtIbydAy/PR1OuaPcDZ.Q5sbK.zzwxo8OrHr9MBwg/Nm', 0, NULL, NULL, NULL, NULL, 'user', NULL, NULL),
   (13, 'banned', 'Bert', 'Banned', 0, NULL, 1, '$2y$04$UslFu3UX0PslbKVtMjmCWOaaEdETIG.HyVtl5mzWfpD.tfFqLR14m', 1, NULL, NULL, NULL, NULL, 'user', NULL, NULL),
   (14, 'oldie', 'Olga', 'Old', 0, 'oldie@example.com', 0, '2eb62d171ba8491db496081a8b24738a', 1, NULL, NULL, NULL, NULL, 'user', NULL, NULL),
-  (15, 'Odd@Name', 'Odd', 'Name', 0, 'odd@example.com', 0, '$2y$10$oBUaiZCUDZC/liENQw6WYujh97ufVidhjM5WLwSOnqJmK0U2qQT/.', 1, NULL, NULL, NULL, NULL, 'user', NULL, NULL),
+  (15, 'Odd@Name', 'Odd', 'Name', 0, 'odd@example.com', 0, '$2y$04$wKvbTKLcDCx4XVoyg8cr4OIM8fYXG7iPaZKyJfAfEmJKppGPzO0ai', 1, NULL, NULL, NULL, NULL, 'user', NULL, NULL),
   (16, 'frank@example.com', 'Mallory', 'Thief', 0, 'mallory@example.com', 0, '$2y$04$UslFu3UX0PslbKVtMjmCWOaaEdETIG.HyVtl5mzWfpD.tfFqLR14m', 1, NULL, NULL, NULL, NULL, 'user', NULL, NULL);

@@ -35,7 +35,7 @@ CREATE TABLE ossn.ossn_entities_metadata (
 INSERT INTO ossn.ossn_users (guid, type, username, email, password, salt, first_name, last_name, last_login, last_activity, activation, time_created) VALUES
   (1, 'admin', 'adminuser', 'admin@example.com', '$2y$10$5b2Z72mwyUT3mhp7Qfbgp.HJXrifxqyTUiugaIdLc56He/ehUnsge', 'a1b2c3d4', 'Ada', 'Admin', 0, 0, '', 1700000000),
   (2, 'normal', 'alice', 'alice.mixed@example.com', '01c2099960cdb80f22b2ee433ae7a40c', 'ab12cd34', 'Alice', 'Example', 0, 0, '', 1700000000),
-  (3, 'normal', 'carol', 'carol@example.com', '$2y$10$OvxIC846UFrCuxpZi8GFBuzF3roFtj1ztvCL5oy4o7oMdvmGcLgwC', '0f1e2d3c', 'Zoë', 'O''Brien & Sons', 0, 0, '', 1700000000),
+  (3, 'normal', 'carol', 'carol@example.com', '$2y$04$yx8OMu31K.yHQ7UUXhyOL.mtKYHn8YoNg1UwQgbKS2.HECKz3AI2G', '0f1e2d3c', 'Zoë', 'O''Brien & Sons', 0, 0, '', 1700000000),
   (4, 'normal', 'bobby', 'bobby@example.com', '$2y$04$DEMufU.cv5SBQ8b57fuHs.27s89DIK8GbKEbR67OZYCTT2sGY6dcW', '11223344', 'Bobby', 'Pending', 0, 0, 'c0ffee', 1700000000),
   (5, 'normal', 'nora', 'nora@example.com', '$2y$04$DEMufU.cv5SBQ8b57fuHs.27s89DIK8GbKEbR67OZYCTT2sGY6dcW', '11223344', 'Nora', 'Null', 0, 0, NULL, 1700000000),
   (6, 'normal', 'twin', 'twin@example.com', '01c2099960cdb80f22b2ee433ae7a40c', 'ab12cd34', 'First', 'Twin', 0, 0, '', 1700000000),
