@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
@@ -31,7 +32,7 @@ func TestWithNodePeopleSignIn(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "node.json")
 			require.NoError(t, os.WriteFile(file, key, 0o600))
 			d := startFederated(t, g, `- {id: node, issuer: "`+node.URL+`", client_id: `+c.client+`, `+strings.ReplaceAll(c.proof, "node.json", file)+`,
-   scopes: [profile, email, offline_access], prompt: consent, userinfo: true, domains: [corp.example], mapping: {roles: claims.groups, login_name: subject}}
+   scopes: [profile, email, offline_access], prompt: consent, userinfo: true, domains: [corp.example], life: {recheck: 1s, logout: true}, mapping: {roles: claims.groups, login_name: subject}}
 `, `- {client_id: app, GUEST, grant_types: [authorization_code, refresh_token], scopes: [openid, email, roles, offline_access]}
 `)
 			g.at(t, d, "app", "openid", "email", "roles", "offline_access")
@@ -48,6 +49,16 @@ func TestWithNodePeopleSignIn(t *testing.T) {
 			require.Equal(t, []any{"staff"}, claims["roles"])
 			require.NotZero(t, claims["auth_time"])
 			require.Equal(t, "ann@corp.example", g.userinfo(t, tokens)["email"])
+
+			time.Sleep(1100 * time.Millisecond) // beyond recheck
+			tokens, err = g.refresh(t, tokens)
+			require.NoError(t, err, "the provider vouches for her")
+			time.Sleep(1100 * time.Millisecond)
+			node.Leaves(t, "ann")
+			_, err = g.refresh(t, tokens)
+			require.ErrorContains(t, err, "invalid_grant")
+			s.open(d.URL + "/account")
+			s.isAt(d.URL+"/login", "Sign in") // her browser's session has ended, too
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"github.com/stretchr/testify/require"
@@ -88,6 +89,11 @@ func (g *appGuest) claims(t *testing.T, tokens *oauth2.Token) map[string]any {
 	return claims
 }
 
+func (g *appGuest) refresh(t *testing.T, tokens *oauth2.Token) (*oauth2.Token, error) {
+	t.Helper()
+	return g.config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+}
+
 func (g *appGuest) userinfo(t *testing.T, tokens *oauth2.Token) map[string]any {
 	t.Helper()
 	answer, err := g.provider.UserInfo(t.Context(), oauth2.StaticTokenSource(tokens))
@@ -124,8 +130,8 @@ func startFederated(t *testing.T, g *appGuest, connectors, clients string) *demo
 func TestSigningInAtAnUpstreamOfPlainOAuth2(t *testing.T) {
 	hub, g := upstreamtest.NewAPI(t), newAppGuest(t)
 	d := startFederated(t, g, `- {id: git, name: Git, type: oauth, client_id: keyway, client_secret: "file:upstream", hidden: true,
-   oauth: {preset: github, base_url: "`+hub.URL+`", groups: true}, mapping: {allow: '"42" in claims.group_ids', roles: claims.groups, login_name: claims.login}}
-`, `- {client_id: app, GUEST, grant_types: [authorization_code], scopes: [openid, profile, email, roles]}
+   oauth: {preset: github, base_url: "`+hub.URL+`", groups: true}, life: {recheck: 1s}, mapping: {allow: '"42" in claims.group_ids', roles: claims.groups, login_name: claims.login}}
+`, `- {client_id: app, GUEST, grant_types: [authorization_code, refresh_token], scopes: [openid, profile, email, roles, offline_access]}
 - {client_id: jwt, GUEST, grant_types: [authorization_code], scopes: [openid, roles], access_token_format: at+jwt, roles_claim: groups, roles: [corp*]}
 - {client_id: other, GUEST, grant_types: [authorization_code], scopes: [openid, roles], connectors: [local]}
 `)
@@ -180,6 +186,20 @@ func TestSigningInAtAnUpstreamOfPlainOAuth2(t *testing.T) {
 	t.Run("a sign-in of now is not to be had there", func(t *testing.T) {
 		g.at(t, d, "app", "openid")
 		require.Nil(t, g.signIn(t, newSurfer(t), to, oauth2.SetAuthURLParam("prompt", "login")))
+	})
+	t.Run("roles follow, and who takes the app's right back there loses what they have here", func(t *testing.T) {
+		g.at(t, d, "app", "openid", "roles", "offline_access")
+		tokens := g.signIn(t, newSurfer(t), to)
+		require.NotNil(t, tokens)
+		hub.Change(func() { hub.Body["/api/v3/user/orgs"] = `[{"login":"corp","id":42},{"login":"new","id":45}]` })
+		time.Sleep(1100 * time.Millisecond) // beyond recheck
+		tokens, err := g.refresh(t, tokens)
+		require.NoError(t, err)
+		require.Equal(t, []any{"corp", "new"}, g.userinfo(t, tokens)["roles"])
+		hub.Change(func() { clear(hub.Tokens) })
+		time.Sleep(1100 * time.Millisecond)
+		_, err = g.refresh(t, tokens)
+		require.ErrorContains(t, err, "invalid_grant")
 	})
 	t.Run("who leaves the organization is refused, and a page says so", func(t *testing.T) {
 		hub.Body["/api/v3/user/orgs"] = `[{"login":"corp","id":44}]`

@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"golang.org/x/oauth2"
 
 	"keyway/provider/upstream"
 )
 
-const maxAnswer = 8 << 10 // bytes of one parameter that the browser brings
+const (
+	maxAnswer    = 8 << 10              // bytes of one parameter that the browser brings
+	maxExpiresIn = 10 * 365 * 24 * 3600 // seconds
+)
 
 // Issuer is how an upstream's answers name it.
 type Issuer struct {
@@ -89,4 +93,12 @@ func Cause(err error) string {
 		return u.Err.Error()
 	}
 	return "the answer could not be read"
+}
+
+// Expiry is when an access token ends by our clock; zero where nobody said.
+func Expiry(tokens *oauth2.Token, now time.Time) time.Time {
+	if tokens.ExpiresIn <= 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(min(tokens.ExpiresIn, maxExpiresIn)) * time.Second)
 }

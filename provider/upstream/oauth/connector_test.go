@@ -40,6 +40,8 @@ func TestThePersonIsWhoTheAPISays(t *testing.T) {
 	require.Equal(t, json.Number("9007199254740993"), p.Claims["id"])
 	require.True(t, p.AuthTime.IsZero(), "nobody knows when they proved themselves")
 	require.Empty(t, p.AMR)
+	require.True(t, s.Tokens[p.AccessToken])
+	require.True(t, p.AccessExpires.IsZero(), "it lasts until it is taken back")
 }
 
 func TestAnAddressCountsOnlyWhereItIsPrimaryAndVerified(t *testing.T) {
@@ -99,6 +101,7 @@ func TestWhatBecameOfSomebodyIsAsked(t *testing.T) {
 		p, err := s.signIn(t, c)
 		require.NoError(t, err)
 		require.Equal(t, "refresh-1", p.RefreshToken)
+		require.WithinDuration(t, time.Now().Add(time.Minute), p.AccessExpires, 10*time.Second)
 		known := &upstream.Known{Issuer: p.Issuer, Subject: p.Subject, RefreshToken: p.RefreshToken}
 		s.Answer["refresh_token"] = nil
 		now, err := c.Follow(t.Context(), known)

@@ -45,7 +45,7 @@ func (c *Connector) person(ctx context.Context, tokens *oauth2.Token) (*upstream
 	if err := c.addGroups(ctx, tokens, p.Claims); err != nil {
 		return nil, err
 	}
-	p.RefreshToken = keep(tokens)
+	p.RefreshToken, p.AccessToken, p.AccessExpires = keep(tokens), tokens.AccessToken, codeflow.Expiry(tokens, c.options.Now())
 	return p, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"time"
 
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -16,10 +15,7 @@ import (
 	"keyway/provider/upstream/codeflow"
 )
 
-const (
-	maxLogoutID  = 255                  // bytes of the jti of a logout token
-	maxExpiresIn = 10 * 365 * 24 * 3600 // seconds
-)
+const maxLogoutID = 255 // bytes of the jti of a logout token
 
 var _ upstream.Follower = (*Connector)(nil)
 
@@ -51,7 +47,7 @@ func (c *Connector) Follow(ctx context.Context, k *upstream.Known) (*upstream.Pe
 
 // followed judges what came with a refresh.
 func (c *Connector) followed(ctx context.Context, m *metadata, tokens *oauth2.Token, k *upstream.Known) (p *upstream.Person, err error) {
-	p = &upstream.Person{Issuer: k.Issuer, Subject: k.Subject, AccessToken: tokens.AccessToken, AccessExpires: c.expiry(tokens)}
+	p = &upstream.Person{Issuer: k.Issuer, Subject: k.Subject, AccessToken: tokens.AccessToken, AccessExpires: codeflow.Expiry(tokens, c.options.Now())}
 	if raw, _ := tokens.Extra("id_token").(string); raw != "" {
 		if err = c.knowsKey(ctx, m, raw); err == nil {
 			p, err = c.person(ctx, m, tokens, nil)
@@ -77,14 +73,6 @@ func (c *Connector) knowsKey(ctx context.Context, m *metadata, token string) err
 		return &upstream.Error{Kind: upstream.Unavailable, Err: err}
 	}
 	return nil
-}
-
-// expiry is when an access token ends by our clock; zero where nobody said.
-func (c *Connector) expiry(tokens *oauth2.Token) time.Time {
-	if tokens.ExpiresIn <= 0 {
-		return time.Time{}
-	}
-	return c.options.Now().Add(time.Duration(min(tokens.ExpiresIn, maxExpiresIn)) * time.Second)
 }
 
 // exchangeRefresh uses the refresh token. With private_key_jwt the assertion

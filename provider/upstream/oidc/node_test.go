@@ -41,12 +41,12 @@ func TestWithNodeOIDCProvider(t *testing.T) {
 				[]any{p.Issuer, p.Subject, p.Claims["email"], p.Claims["email_verified"], p.Claims["groups"]})
 			require.NotEmpty(t, p.RefreshToken)
 
-			now, err := c.Refresh(t.Context(), p)
+			now, err := c.Follow(t.Context(), known(p))
 			require.NoError(t, err)
 			require.Equal(t, []any{"staff"}, now.Claims["groups"])
 			require.NotEqual(t, p.RefreshToken, now.RefreshToken, "it is rotated there")
 			node.Leaves(t, who)
-			_, err = c.Refresh(t.Context(), now)
+			_, err = c.Follow(t.Context(), known(now))
 			require.Equal(t, upstream.Refused, upstream.KindOf(err), "who left is refused: %v", err)
 			requireSignOut(t, c, p, redirect)
 

@@ -80,7 +80,7 @@ func (c *Connector) person(ctx context.Context, m *metadata, tokens *oauth2.Toke
 	}
 	p := &upstream.Person{
 		Issuer: id.Issuer, Subject: id.Subject, IDToken: raw, RefreshToken: tokens.RefreshToken,
-		AccessToken: tokens.AccessToken, AccessExpires: c.expiry(tokens),
+		AccessToken: tokens.AccessToken, AccessExpires: codeflow.Expiry(tokens, c.options.Now()),
 	}
 	if err := c.judge(m, id, tokens.AccessToken, p); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 
 // API is an upstream that speaks plain OAuth 2 and tells of its people as a GitHub
 // server of one's own does, until a test makes it lie. Its fields are changed
-// between calls.
+// between calls; where somebody may be calling by themselves, within Change.
 type API struct {
 	*httptest.Server
 
@@ -65,6 +65,13 @@ func (s *API) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	to.RawQuery = url.Values{"code": {s.Code(q.Get("code_challenge"))}, "state": {q.Get("state")}}.Encode()
 	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // of a test
+}
+
+// Change changes the upstream while nobody is answered.
+func (s *API) Change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 // Code is one that somebody has got who began with the challenge.
