@@ -199,7 +199,7 @@ func (x *explaining) signs(ctx context.Context) error {
 	}
 	var trace identity.Trace
 	who, err := x.signIn.Authenticate(identity.WithTrace(ctx, &trace), c)
-	for i, s := range trace.Steps {
+	for i, s := range trace.Steps[:min(len(trace.Steps), len(x.e.Steps))] {
 		answer := string(s.Reason)
 		if answer == "" {
 			answer = "yes"

@@ -106,6 +106,9 @@ func (p *Passwords) Change(ctx context.Context, n NewPassword) error {
 	if who.User.Subject != n.Subject {
 		return Failf(ReasonInternal, "the login name leads to another user")
 	}
+	if who.Connector != "" { // an upstream judged it: the one that is kept here was not shown
+		return ErrNoPassword
+	}
 	if n.New == n.Current {
 		return PasswordSame
 	}

@@ -180,3 +180,22 @@ func TestANewPasswordHidesItself(t *testing.T) {
 	var problem identity.PasswordProblem
 	require.True(t, errors.As(identity.JudgePassword("x", &identity.User{}), &problem))
 }
+
+// vouched says yes by the word of an upstream.
+type vouched struct{ subject string }
+
+func (v *vouched) Authenticate(context.Context, identity.Credentials) (*identity.Identity, error) {
+	return &identity.Identity{User: identity.User{Subject: v.subject, Status: identity.StatusActive}, Connector: "corp"}, nil
+}
+
+func TestAPasswordThatAnUpstreamJudgesChangesNoneOfOurs(t *testing.T) {
+	c := newChanger(t)
+	subject := c.user(t, identity.StatusActive, plain(oldPassword), "alice")
+	p, err := identity.NewPasswords(identity.PasswordsOptions{
+		Users: c.store, Storage: c.store, SignIn: c.house.signIn(t, &vouched{subject}, nil), Hasher: c.hasher, Directory: "default", Now: c.Now,
+	})
+	require.NoError(t, err)
+	err = p.Change(t.Context(), identity.NewPassword{Subject: subject, Current: "the one at corp", New: newPassword})
+	require.ErrorIs(t, err, identity.ErrNoPassword)
+	require.Equal(t, identity.Reason(""), c.enters("alice", oldPassword))
+}
