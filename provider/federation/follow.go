@@ -45,6 +45,8 @@ type Question struct {
 	Subject   string         // ours
 	Event     identity.Event // the client and the request, where what they have ends
 	Anew      bool           // be it that the upstream vouched for them a moment ago
+
+	lasting bool // they need not sign in at an upstream that cannot be asked
 }
 
 // ErrAway is why nobody knows whether an upstream goes on vouching for somebody.
@@ -78,6 +80,7 @@ func (f *Federation) FollowMade(ctx context.Context, q Question) error {
 	if f == nil {
 		return nil
 	}
+	q.lasting = true
 	_, err := f.followEach(ctx, q, func(l *identity.Link) *Connector {
 		if l.Origin != identity.LinkCreated {
 			return nil
@@ -181,7 +184,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // untraceable is whom nobody can be asked about: they stay until they have to sign
 // in anew.
 func (w *following) untraceable(now time.Time) (*identity.Link, error) {
-	if most := w.connector.Life.MaxSession; most > 0 && now.Sub(w.link.SeenAt) >= most {
+	if most := w.connector.Life.MaxSession; !w.question.lasting && most > 0 && now.Sub(w.link.SeenAt) >= most {
 		return nil, identity.Failf(identity.ReasonExpiredToken, "the upstream cannot be asked, and vouched for them too long ago")
 	}
 	return w.link, nil
