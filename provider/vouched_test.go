@@ -26,8 +26,7 @@ func followedOnEach(t *testing.T, f func(t *testing.T, w *world, idp *upstreamte
 	idp := upstreamtest.New(t)
 	onEach(t, func(t *testing.T, w *world) {
 		idp.Change(func() { idp.Lie, idp.Now = nil, w.clock.Now })
-		clear(idp.Status)
-		clear(idp.Body)
+		returnsTo(idp)
 		w.seedApps(t)
 		f(t, w, idp)
 	}, withUpstream(t, idp, func(c *federation.Connector) {
@@ -75,6 +74,14 @@ func leaves(idp *upstreamtest.IDP) {
 	})
 }
 
+// returnsTo makes the upstream answer as it did at first.
+func returnsTo(idp *upstreamtest.IDP) {
+	idp.Change(func() {
+		clear(idp.Status)
+		clear(idp.Body)
+	})
+}
+
 // CVE-2022-31677 (Pinniped): sessions lived on after the upstream had ended its own.
 func TestCVE202231677WhoLeavesTheUpstreamLosesEverythingAtTheNextRefresh(t *testing.T) {
 	followedOnEach(t, func(t *testing.T, w *world, idp *upstreamtest.IDP) {
@@ -111,8 +118,7 @@ func TestCVE202231677WhoLeavesTheUpstreamLosesEverythingAtTheNextRefresh(t *test
 		require.Contains(t, w.kinds(t), "upstream_ended")
 		require.NotContains(t, w.log.text(), "access-", "no token is logged")
 
-		clear(idp.Status)
-		clear(idp.Body)
+		returnsTo(idp)
 		w.newBrowser().comes(t, idp)
 		_, err = w.GrantPassword(t.Context(), legacy)
 		require.NoError(t, err, "who comes back gets in again")
@@ -179,7 +185,7 @@ func TestWhileTheUpstreamIsAwayNobodyLosesAnything(t *testing.T) {
 		wantError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
 		require.NotEmpty(t, a.header.Get("Retry-After"))
 		require.True(t, isLogin(b.get(issuer+"/account")), "there may be another way in")
-		clear(idp.Status)
+		returnsTo(idp)
 		w.clock.add(time.Minute)
 		require.False(t, isLogin(b.get(issuer+"/account")), "the session was not ended")
 		require.Equal(t, http.StatusOK, w.refresh("web", tokens.str("refresh_token")).status)

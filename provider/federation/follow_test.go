@@ -34,12 +34,22 @@ func arrived(t *testing.T, change ...func(*federation.Connector)) (*journey, fed
 
 func (j *journey) passes(d time.Duration) { j.at = j.at.Add(d) }
 
-// refreshes is how often the upstream was asked for tokens.
-func (j *journey) refreshed() bool {
-	asked := j.idp.Asked["/token"]
-	j.idp.Asked["/token"] = nil
-	return asked.Get("grant_type") == "refresh_token"
+// refreshed reports whether the upstream was asked for new tokens since the last time.
+func (j *journey) refreshed() (asked bool) {
+	j.idp.Change(func() {
+		asked = j.idp.Asked["/token"].Get("grant_type") == "refresh_token"
+		delete(j.idp.Asked, "/token")
+	})
+	return asked
 }
+
+// answers sets the status of one of the upstream's endpoints; 0 for its own.
+func (j *journey) answers(path string, status int) {
+	j.idp.Change(func() { j.idp.Status[path] = status })
+}
+
+// lies changes what the upstream says of people.
+func (j *journey) lies(f func(claims map[string]any)) { j.idp.Change(func() { j.idp.Lie = f }) }
 
 func (j *journey) follow(t *testing.T, q federation.Question) (*identity.Link, error) {
 	t.Helper()
@@ -75,7 +85,7 @@ func TestAnUpstreamIsAskedNotMoreOftenThanItHasTo(t *testing.T) {
 func TestCVE202643983ARefreshFollowsDisablingAndGroups(t *testing.T) {
 	j, q := arrived(t)
 	j.idp.Now = func() time.Time { return j.at }
-	j.idp.Lie = func(c map[string]any) { c["email"], c["given_name"] = "alice.b@corp.example", "Alice B" }
+	j.lies(func(c map[string]any) { c["email"], c["given_name"] = "alice.b@corp.example", "Alice B" })
 	j.passes(5 * time.Minute)
 	_, err := j.follow(t, q)
 	require.NoError(t, err)
@@ -83,7 +93,7 @@ func TestCVE202643983ARefreshFollowsDisablingAndGroups(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{"alice.b@corp.example", "Alice B"}, []any{u.Email, u.Claims["given_name"]})
 
-	j.idp.Lie = func(c map[string]any) { c["email"] = "blocked@corp.example" } // the mapping lets them in no more
+	j.lies(func(c map[string]any) { c["email"] = "blocked@corp.example" }) // the mapping lets them in no more
 	j.passes(5 * time.Minute)
 	_, err = j.follow(t, q)
 	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err))
@@ -95,7 +105,7 @@ func TestCVE202643983ARefreshFollowsDisablingAndGroups(t *testing.T) {
 	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err), "also before it is asked again")
 	require.False(t, j.refreshed())
 
-	j.idp.Lie = nil
+	j.lies(nil)
 	_, err = j.comes(t, j.goes(t))
 	require.NoError(t, err)
 	_, err = j.follow(t, q)
@@ -109,21 +119,26 @@ func TestEveryRefusalEndsAndNoOutageDoes(t *testing.T) {
 	for name, c := range map[string]struct {
 		becomes func(*upstreamtest.IDP)
 		reason  identity.Reason
+		closes  bool
 	}{
-		"the account is gone there":          {refuse(http.StatusBadRequest, `{"error":"invalid_grant"}`), identity.ReasonDisabled},
-		"they have to sign in there":         {refuse(http.StatusBadRequest, `{"error":"interaction_required"}`), identity.ReasonDisabled},
-		"it speaks of somebody else":         {func(s *upstreamtest.IDP) { s.Lie = func(c map[string]any) { c["sub"] = "u2" } }, identity.ReasonDisabled},
-		"their name is somebody else's here": {func(s *upstreamtest.IDP) { s.Lie = func(c map[string]any) { c["email"] = "taken" } }, identity.ReasonDisabled},
-		"it fails":                           {refuse(http.StatusInternalServerError, "<html>"), ""},
-		"it knows us no more":                {refuse(http.StatusUnauthorized, `{"error":"invalid_client"}`), ""},
-		"it is gone":                         {func(s *upstreamtest.IDP) { s.Close() }, ""},
+		"the account is gone there":          {refuse(http.StatusBadRequest, `{"error":"invalid_grant"}`), identity.ReasonDisabled, false},
+		"they have to sign in there":         {refuse(http.StatusBadRequest, `{"error":"interaction_required"}`), identity.ReasonDisabled, false},
+		"it speaks of somebody else":         {func(s *upstreamtest.IDP) { s.Lie = func(c map[string]any) { c["sub"] = "u2" } }, identity.ReasonDisabled, false},
+		"their name is somebody else's here": {func(s *upstreamtest.IDP) { s.Lie = func(c map[string]any) { c["email"] = "taken" } }, identity.ReasonDisabled, false},
+		"it fails":                           {refuse(http.StatusInternalServerError, "<html>"), "", false},
+		"it knows us no more":                {refuse(http.StatusUnauthorized, `{"error":"invalid_client"}`), "", false},
+		"it is gone":                         {nil, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, q := arrived(t)
 			_, err := j.store.SaveRecords(t.Context(), []identity.Record{{User: identity.User{LoginNames: []identity.LoginName{{Directory: "default", Name: "taken"}}}}})
 			require.NoError(t, err)
 			j.idp.Now = func() time.Time { return j.at }
-			c.becomes(j.idp)
+			if c.closes {
+				j.idp.Close()
+			} else {
+				j.idp.Change(func() { c.becomes(j.idp) })
+			}
 			j.passes(5 * time.Minute)
 			_, err = j.follow(t, q)
 			if c.reason == "" {
@@ -138,7 +153,7 @@ func TestEveryRefusalEndsAndNoOutageDoes(t *testing.T) {
 func TestWhileAnUpstreamIsAwayItsLastWordCountsForAWhile(t *testing.T) {
 	j, q := arrived(t)
 	j.idp.Now = func() time.Time { return j.at }
-	j.idp.Status["/token"] = http.StatusBadGateway
+	j.answers("/token", http.StatusBadGateway)
 	j.passes(5 * time.Minute)
 	_, err := j.follow(t, q)
 	require.NoError(t, err)
@@ -152,13 +167,13 @@ func TestWhileAnUpstreamIsAwayItsLastWordCountsForAWhile(t *testing.T) {
 	require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err), "an hour is over")
 	require.ErrorIs(t, err, federation.ErrAway)
 	require.Empty(t, j.events(t, "upstream_ended"))
-	j.idp.Status["/token"] = 0
+	j.answers("/token", 0)
 	j.passes(30 * time.Second)
 	_, err = j.follow(t, q)
 	require.NoError(t, err, "it is back, and nobody has lost anything")
 
 	j, q = arrived(t, func(c *federation.Connector) { c.Life.AllowFor = -1 })
-	j.idp.Status["/token"] = http.StatusBadGateway
+	j.answers("/token", http.StatusBadGateway)
 	j.passes(5 * time.Minute)
 	_, err = j.follow(t, q)
 	require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err), "nor for a moment, where it is set so")
@@ -170,12 +185,12 @@ func TestATokenThatCameWithAFailureIsNotLost(t *testing.T) {
 	family := j.idp.NewFamily()
 	_, err := j.comes(t, j.goes(t))
 	require.NoError(t, err)
-	j.idp.Status["/jwks"] = http.StatusBadGateway
+	j.answers("/jwks", http.StatusBadGateway)
 	j.idp.Rotate(t, "two") // so that the key of the ID token is not known
 	j.passes(5 * time.Minute)
 	_, err = j.follow(t, q)
 	require.NoError(t, err)
-	j.idp.Status["/jwks"] = 0
+	j.answers("/jwks", 0)
 	j.passes(10 * time.Minute)
 	_, err = j.follow(t, q)
 	require.NoError(t, err)

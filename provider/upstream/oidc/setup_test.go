@@ -24,14 +24,14 @@ type idp struct {
 	attempt upstream.Attempt
 }
 
-func newIDP(t *testing.T) *idp {
+func newIDP(t testing.TB) *idp {
 	t.Helper()
 	s := &idp{IDP: upstreamtest.New(t), attempt: upstream.NewAttempt()}
 	s.Nonce = s.attempt.Nonce
 	return s
 }
 
-func (s *idp) connector(t *testing.T, change ...func(*oidc.Options)) *oidc.Connector {
+func (s *idp) connector(t testing.TB, change ...func(*oidc.Options)) *oidc.Connector {
 	t.Helper()
 	calls, err := outbound.New(outbound.Options{AllowLoopback: true, Timeout: time.Second, MaxBytes: 128 << 10})
 	require.NoError(t, err)
