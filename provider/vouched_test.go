@@ -288,9 +288,21 @@ func TestASignOutGoesUpAndComesBackToTheClient(t *testing.T) {
 		wantPage(t, b.get(back("corp", sent)), http.StatusBadRequest) // it ends no sign-in
 		wantPage(t, b.send(http.MethodPost, issuer+"/login/signed-out/corp", url.Values{}), http.StatusMethodNotAllowed)
 
+		away := func(a answer) {
+			require.True(t, strings.HasPrefix(a.header.Get("Location"), idp.URL+"/logout?"), a.header.Get("Location"))
+		}
 		b.comes(t, idp)
-		a = b.accountForm(t, "/signout")
-		require.True(t, strings.HasPrefix(a.header.Get("Location"), idp.URL+"/logout?"), a.header.Get("Location"))
+		away(b.accountForm(t, "/signout"))
+		b.comes(t, idp)
+		page := b.get(issuer + "/oauth2/logout")
+		require.Contains(t, page.header.Get("Content-Security-Policy"), "form-action 'self' https:", "or the browser would stay")
+		away(b.submit(t, page, "decision", "logout"))
+
+		b = w.newBrowser()
+		b.comes(t, idp)
+		idp.Change(func() { idp.Status["/token"] = http.StatusBadGateway })
+		w.clock.add(2 * time.Hour)
+		away(b.submit(t, b.get(issuer+"/oauth2/logout"), "decision", "logout")) // who leaves may, whether the upstream answers or not
 	})
 }
 

@@ -22,11 +22,12 @@ type linkRow struct {
 	Roles     []string  `json:"roles,omitempty"`
 	LinkedAt  time.Time `json:"linked_at"`
 	SeenAt    time.Time `json:"seen_at,omitzero"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 func linkRowOf(l *identity.Link) linkRow {
 	return linkRow{
-		Connector: l.Connector, Issuer: l.Issuer, Subject: l.UpstreamSubject, Origin: string(l.Origin), Roles: l.Roles, LinkedAt: l.LinkedAt, SeenAt: l.SeenAt,
+		Connector: l.Connector, Issuer: l.Issuer, Subject: l.UpstreamSubject, Origin: string(l.Origin), Roles: l.Roles, LinkedAt: l.LinkedAt, SeenAt: l.SeenAt, RefusedAt: l.RefusedAt,
 	}
 }
 

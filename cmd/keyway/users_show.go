@@ -131,7 +131,11 @@ func usersShow(file *string) *cobra.Command {
 			for i := range links {
 				l := linkRowOf(&links[i])
 				r.Links = append(r.Links, l)
-				rows = append(rows, []string{"link", fmt.Sprintf("%s %s, %s at %s", l.Connector, l.Subject, l.Origin, l.LinkedAt.Format(time.RFC3339))})
+				text := fmt.Sprintf("%s %s, %s at %s", l.Connector, l.Subject, l.Origin, l.LinkedAt.Format(time.RFC3339))
+				if !l.RefusedAt.IsZero() {
+					text += ", refused there since " + l.RefusedAt.Format(time.RFC3339)
+				}
+				rows = append(rows, []string{"link", text})
 			}
 			return printRows(cmd.OutOrStdout(), *format, r, []string{"what", "value"}, rows)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/client"
+	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/keys"
 	"keyway/provider/pages"
@@ -147,6 +148,9 @@ func (e *Endpoint) ask(c *gin.Context, f *asked, s *storage.BrowserSession) erro
 	}
 	page := &pages.LogoutPage{Visit: f.visit(), User: user}
 	page.Form = pages.Form{Action: e.options.Base + Path, CSRF: e.options.Visits.FormToken(c, Path, s)}
+	if s.Connector != "" {
+		page.Schemes = federation.Schemes(e.options.Issuer)
+	}
 	if f.client != nil {
 		page.Hidden = append(page.Hidden, pages.Field{Name: "client_id", Value: f.client.ID})
 	}

@@ -166,7 +166,8 @@ type SelectPage struct {
 type LogoutPage struct {
 	Visit
 	Form
-	User User
+	User    User
+	Schemes []string // of the upstream's URLs where the browser signs out there, too
 }
 
 // LoggedOutPage says that the person is signed out. Meanwhile frames, which nobody
@@ -319,7 +320,9 @@ func (p *LoginPage) about() traits {
 func (p *SelectPage) about() traits  { return traits{name: "select", Visit: p.Visit} }
 func (p *ConsentPage) about() traits { return traits{name: "consent", Visit: p.Visit} }
 func (p *DevicePage) about() traits  { return traits{name: "device", Visit: p.Visit} }
-func (p *LogoutPage) about() traits  { return traits{name: "logout", Visit: p.Visit} }
+func (p *LogoutPage) about() traits {
+	return traits{name: "logout", Visit: p.Visit, targets: p.Schemes}
+}
 func (p *LoggedOutPage) about() traits {
 	return traits{name: "logged_out", Visit: p.Visit, frames: p.Frames}
 }

@@ -226,6 +226,21 @@ func TestLifeAfterLogin(t *testing.T) {
 	})
 }
 
+func TestNoBrowserIsSentToWhatIsNoPage(t *testing.T) {
+	for _, endpoint := range []string{"javascript:alert(1)", "//evil.example/out", "out", "data:text/html,x", ":"} {
+		s := newIDP(t)
+		s.Metadata = map[string]any{"end_session_endpoint": endpoint}
+		to, err := s.connector(t).SignOutURL(t.Context(), "", "https://keyway.example/out", "st")
+		require.Empty(t, to, endpoint)
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), endpoint)
+	}
+	s := newIDP(t)
+	s.Metadata = map[string]any{"end_session_endpoint": nil}
+	to, err := s.connector(t).SignOutURL(t.Context(), "", "https://keyway.example/out", "st")
+	require.NoError(t, err)
+	require.Empty(t, to, "an upstream that offers nothing of that kind")
+}
+
 func TestLogoutTokens(t *testing.T) {
 	s := newIDP(t)
 	c := s.connector(t)

@@ -100,8 +100,8 @@ func (c *Connector) SignOutURL(ctx context.Context, idToken, returnTo, state str
 		return "", err
 	}
 	to, err := url.Parse(m.logout)
-	if err != nil {
-		return "", untrusted(err)
+	if err != nil || to.Scheme != "https" && to.Scheme != "http" || to.Host == "" {
+		return "", upstream.Fail(upstream.Untrusted, "the upstream's end_session_endpoint is no URL for a browser")
 	}
 	q := to.Query()
 	for name, value := range map[string]string{
