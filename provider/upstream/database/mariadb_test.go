@@ -24,7 +24,8 @@ func TestMariaDB(t *testing.T) {
 		"people of OSSN": peopleOfOSSN, "people of Faveo": peopleOfFaveo, "what becomes of them": whatBecomesOfThem,
 		"CVE-2022-24124: a name is never part of the query": neverSpliced, "a query that writes comes to nothing": readOnly,
 		"another character set": otherCharacters, "an account that may only read": leastRights,
-		"over TLS": overTLS,
+		"a query that takes too long": slowQuery,
+		"over TLS":                    overTLS,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
@@ -156,6 +157,29 @@ func leastRights(t *testing.T, server *mariadbtest.Server) {
 	_, err := refused.Verify(t.Context(), login("alice", "correct-horse"))
 	require.Equal(t, upstream.Unavailable, upstream.KindOf(err), "our own password there says nothing of anybody else's")
 	require.NotContains(t, err.Error(), "another-secret")
+}
+
+func slowQuery(t *testing.T, server *mariadbtest.Server) {
+	server.Execute(t, "", "CREATE DATABASE slow;\nCREATE TABLE slow.people (id int, name varchar(50), pw varchar(100));\n"+
+		"INSERT INTO slow.people VALUES (1, 'zoe', '2eb62d171ba8491db496081a8b24738a');\n")
+	u := open(t, database.Options{
+		DSN:     strings.Replace(server.DSN("slow"), "mysql://", "mariadb://", 1),
+		Query:   "SELECT id AS subject, pw AS hash, 'md5' AS scheme FROM people WHERE name = :login AND (SELECT count(*) FROM seq_1_to_9000000000 WHERE seq % 7 = 3) >= 0",
+		Timeout: 300 * time.Millisecond,
+	})
+	begin := time.Now()
+	_, err := u.Verify(t.Context(), login("zoe", "correct-horse"))
+	require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
+	require.Less(t, time.Since(begin), 5*time.Second)
+	running := open(t, database.Options{
+		DSN:         server.DSN("slow"),
+		Query:       "SELECT count(*) AS subject, '' AS hash FROM information_schema.processlist WHERE info LIKE '%seq_1_to_9%' AND info NOT LIKE '%processlist%' AND :login <> ''",
+		FollowQuery: "SELECT count(*) AS subject FROM information_schema.processlist WHERE info LIKE '%seq_1_to_9%' AND info NOT LIKE '%processlist%' AND :id <> ''",
+	})
+	require.Eventually(t, func() bool {
+		_, err := running.Follow(t.Context(), &upstream.Known{Issuer: issuer, Subject: "0"})
+		return err == nil
+	}, 5*time.Second, 100*time.Millisecond, "nothing goes on there for nobody")
 }
 
 func overTLS(t *testing.T, server *mariadbtest.Server) {

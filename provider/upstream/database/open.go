@@ -113,6 +113,9 @@ func openMySQL(u *url.URL, timeout time.Duration) (*sql.DB, error) {
 	c.User, c.DBName, c.Logger = u.User.Username(), strings.TrimPrefix(u.Path, "/"), &mysql.NopLogger{}
 	c.Passwd, _ = u.User.Password()
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = timeout, timeout, timeout
+	if u.Scheme == "mariadb" { // it gives up what nobody waits for any more; MySQL does not know the setting
+		c.Params = map[string]string{"max_statement_time": strconv.FormatFloat(timeout.Seconds(), 'f', 3, 64)}
+	}
 	c.Net, c.Addr = "tcp", net.JoinHostPort(u.Hostname(), port(u, "3306"))
 	if socket := q.Get("socket"); socket != "" {
 		c.Net, c.Addr = "unix", socket
