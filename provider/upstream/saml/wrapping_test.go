@@ -150,3 +150,50 @@ func TestCVE202241912SeveralAssertions(t *testing.T) {
 		require.ErrorContains(t, err, "has not one assertion")
 	})
 }
+
+// Things that stand twice, or where they do not belong, are refused for just that, even
+// if nothing is won by them today.
+func TestResponsesOfAnotherShape(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(root *etree.Element)
+		why    string
+	}{
+		"two statuses": {func(root *etree.Element) {
+			status := root.FindElement("./Status")
+			root.InsertChildAt(status.Index(), status.Copy())
+		}, "stands twice"},
+		"two issuers": {func(root *etree.Element) {
+			root.InsertChildAt(0, root.FindElement("./Issuer").Copy())
+		}, "stands twice"},
+		"two signatures": {func(root *etree.Element) {
+			root.InsertChildAt(0, root.FindElement("./Signature").Copy())
+		}, "stands twice"},
+		"a signature of something in the extensions": {func(root *etree.Element) {
+			extensions := root.CreateElement("samlp:Extensions")
+			other := extensions.CreateElement("x")
+			other.CreateAttr("ID", "_x")
+			sig := root.FindElement("./Assertion/Signature").Copy()
+			sig.FindElement("./SignedInfo/Reference").CreateAttr("URI", "#_x")
+			other.AddChild(sig)
+		}, "a signature where none belongs"},
+		"a child of another namespace": {func(root *etree.Element) {
+			root.CreateElement("x").CreateAttr("xmlns", "urn:x")
+		}, "a child that responses do not have"},
+		"an id with a prefix": {func(root *etree.Element) {
+			root.FindElement(".//Subject").CreateAttr("xml:id", "_x")
+		}, "an id"},
+		"another root": {func(root *etree.Element) { root.Tag = "LogoutResponse" }, "no response"},
+		"a root of another namespace": {func(root *etree.Element) {
+			root.CreateAttr("xmlns:samlp", "urn:x")
+		}, "no response"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newIDP(t)
+			d := s.signed(t, "both")
+			c.change(d.Root())
+			_, err := s.exchange(t, text(t, d))
+			require.ErrorContains(t, err, c.why)
+			require.Equal(t, upstream.Untrusted, upstream.KindOf(err))
+		})
+	}
+}
