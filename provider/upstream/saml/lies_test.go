@@ -112,23 +112,40 @@ func TestAttack22AndASVS683AnAssertionIsTakenOnce(t *testing.T) {
 
 func TestWhatTheFormMayBringBack(t *testing.T) {
 	s := newIDP(t)
-	good := base64.StdEncoding.EncodeToString(text(t, s.signed(t, "assertion")))
-	for name, answer := range map[string]url.Values{
-		"nothing":                       {},
-		"no state":                      {"SAMLResponse": {good}},
-		"another state":                 {"SAMLResponse": {good}, "RelayState": {"x"}},
-		"two responses":                 {"SAMLResponse": {good, good}, "RelayState": {s.attempt.State}},
-		"a request beside it":           {"SAMLResponse": {good}, "RelayState": {s.attempt.State}, "SAMLRequest": {"x"}},
-		"an artifact beside it":         {"SAMLResponse": {good}, "RelayState": {s.attempt.State}, "SAMLart": {"x"}},
-		"what is not base64":            {"SAMLResponse": {"<Response/>"}, "RelayState": {s.attempt.State}},
-		"base64 of URLs":                {"SAMLResponse": {strings.ReplaceAll(good, "+", "-") + "-_"}, "RelayState": {s.attempt.State}},
-		"base64 with bits to spare":     {"SAMLResponse": {"PGEvPh=="}, "RelayState": {s.attempt.State}},
-		"a response that is too long":   {"SAMLResponse": {strings.Repeat("QUFB", 70<<10)}, "RelayState": {s.attempt.State}},
-		"a response of the other twist": {"code": {"c"}, "state": {s.attempt.State}},
+	document := text(t, s.signed(t, "assertion"))
+	good := base64.StdEncoding.EncodeToString(document)
+	for len(document)%3 != 1 {
+		document = append(document, ' ')
+	}
+	spare := strings.TrimSuffix(base64.StdEncoding.EncodeToString(document), "==")
+	spare = spare[:len(spare)-1] + string(spare[len(spare)-1]+1) + "==" // the same text
+	form := func(response string, more ...string) url.Values {
+		v := url.Values{"SAMLResponse": {response}, "RelayState": {s.attempt.State}}
+		for i := 0; i < len(more); i += 2 {
+			v.Set(more[i], more[i+1])
+		}
+		return v
+	}
+	for name, c := range map[string]struct {
+		answer url.Values
+		why    string
+	}{
+		"nothing":                     {url.Values{}, "not one SAMLResponse"},
+		"no state":                    {url.Values{"SAMLResponse": {good}}, "not one SAMLResponse"},
+		"another state":               {form(good, "RelayState", "x"), "RelayState is not"},
+		"two responses":               {url.Values{"SAMLResponse": {good, good}, "RelayState": {s.attempt.State}}, "not one SAMLResponse"},
+		"a request beside it":         {form(good, "SAMLRequest", "x"), "not one SAMLResponse"},
+		"an artifact beside it":       {form(good, "SAMLart", "x"), "not one SAMLResponse"},
+		"what is not base64":          {form("<Response/>"), "not base64"},
+		"base64 of URLs":              {form("_" + good[1:]), "not base64"},
+		"base64 with bits to spare":   {form(spare), "not base64"},
+		"a response that is too long": {form(base64.StdEncoding.EncodeToString(append(document, make([]byte, 200<<10)...))), "too long"},
+		"a code":                      {url.Values{"code": {"c"}, "state": {s.attempt.State}}, "not one SAMLResponse"},
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
-			_, err := s.connector(t).Exchange(t.Context(), &s.attempt, answer)
+			_, err := s.connector(t).Exchange(t.Context(), &s.attempt, c.answer)
 			require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%v", err)
+			require.ErrorContains(t, err, c.why)
 		})
 	}
 	lines := good[:76] + "\r\n" + good[76:]
