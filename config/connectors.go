@@ -59,11 +59,18 @@ type Connector struct {
 type Mapping struct {
 	Allow         string           `yaml:"allow" doc:"True for who may come in; without, everybody may."`
 	LoginName     string           `yaml:"login_name" doc:"Their login name here; without, their e-mail address, else preferred_username, else the subject."`
+	LoginNames    []MappingName    `yaml:"login_names" doc:"Login names in further directories, for legacy systems whose names are there."`
 	Email         string           `yaml:"email" doc:"Their e-mail address; without, claims.email."`
 	EmailVerified string           `yaml:"email_verified" doc:"Whether it is verified; without, claims.email_verified."`
 	Roles         string           `yaml:"roles" doc:"A list of texts; without, none."`
 	Claims        map[string]any   `yaml:"claims" doc:"Standard claims by their names, such as given_name: claims.first; beside those that the upstream has under the same name."`
 	Accounts      []MappingAccount `yaml:"accounts" doc:"Accounts that its people have in legacy systems."`
+}
+
+// MappingName says what somebody is called in a further directory.
+type MappingName struct {
+	Directory string `yaml:"directory" required:"true" doc:"The directory."`
+	Name      string `yaml:"name" required:"true" doc:"Their name in it; an empty text is none."`
 }
 
 // MappingAccount says who has an account in a legacy system.
@@ -164,6 +171,11 @@ func (m *Mapping) rules(at string) []rule {
 	for _, name := range slices.Sorted(maps.Keys(m.Claims)) {
 		_, text := m.Claims[name].(string)
 		rs = append(rs, rule{at + "claims." + name, !text, "must be an expression", ""})
+	}
+	seen := map[string]bool{}
+	for i, n := range m.LoginNames {
+		rs = append(rs, rule{fmt.Sprintf("%slogin_names[%d].directory", at, i), seen[n.Directory], "is given twice", ""})
+		seen[n.Directory] = true
 	}
 	for i, a := range m.Accounts {
 		for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {

@@ -130,6 +130,10 @@ func mappingOf(c *config.Connector) mapping.Options {
 	o := mapping.Options{
 		Connector: c.ID, Directory: c.Directory, Allow: m.Allow, LoginName: m.LoginName, Email: m.Email,
 		EmailVerified: m.EmailVerified, Roles: m.Roles, Claims: texts(m.Claims), Accounts: map[string]mapping.Account{},
+		Names: map[string]string{},
+	}
+	for _, n := range m.LoginNames {
+		o.Names[n.Directory] = n.Name
 	}
 	for _, a := range m.Accounts {
 		o.Accounts[a.System] = mapping.Account{When: a.When, ID: a.ID, Attributes: texts(a.Attributes)}

@@ -33,11 +33,17 @@ type tried struct {
 type triedUser struct {
 	Directory     string         `json:"directory"`
 	LoginName     string         `json:"login_name"`
+	LoginNames    []triedName    `json:"login_names,omitempty"` // in further directories
 	Email         string         `json:"email,omitempty"`
 	EmailVerified bool           `json:"email_verified"`
 	Roles         []string       `json:"roles"`
 	Claims        map[string]any `json:"claims"`
 	Accounts      []triedAccount `json:"accounts"`
+}
+
+type triedName struct {
+	Directory string `json:"directory"`
+	Name      string `json:"name"`
 }
 
 type triedAccount struct {
@@ -156,6 +162,9 @@ func userOf(f *identity.Federated) *triedUser {
 	u := &triedUser{
 		Directory: f.LoginName.Directory, LoginName: f.LoginName.Name, Email: f.Email, EmailVerified: f.EmailVerified,
 		Roles: f.Roles, Claims: f.Claims, Accounts: []triedAccount{},
+	}
+	for _, n := range f.Names {
+		u.LoginNames = append(u.LoginNames, triedName{Directory: n.Directory, Name: n.Name})
 	}
 	for _, a := range f.Accounts {
 		u.Accounts = append(u.Accounts, triedAccount{System: a.System, ID: a.ID, Attributes: a.Attributes})

@@ -30,7 +30,23 @@ func demoConnector(issuer string) config.Connector {
 	return config.Connector{
 		ID: "corp", Name: "Example Corp", Type: "oidc", Issuer: issuer + demoCorpPath, ClientID: "keyway", ClientSecret: config.NewSecret(demoCorpSecret),
 		AuthMethod: "client_secret_basic", Scopes: []string{"profile", "email", "offline_access"}, Domains: []string{demoCorpDomain}, Directory: "default", Create: true,
-		Userinfo: true, Life: config.Life{Recheck: demoRecheck, WhenAway: config.WhenAway{AllowFor: time.Hour}, Logout: true},
+		Userinfo: true, Mapping: demoMapping(), Life: config.Life{Recheck: demoRecheck, WhenAway: config.WhenAway{AllowFor: time.Hour}, Logout: true},
+	}
+}
+
+// demoMapping gives people of Example Corp an account in each old system, so that
+// an app password opens all of them. The ids are made of what their provider says;
+// a company would take those that its old systems know its people by.
+func demoMapping() config.Mapping {
+	number := `split(claims.email, "@")[0] == "alice" ? 4711 : ""` // who else there may be has none in systems with numbers
+	return config.Mapping{
+		LoginNames: []config.MappingName{{Directory: "crmcom/CRMDEMO", Name: "claims.email"}},
+		Accounts: []config.MappingAccount{
+			{System: "faveo", ID: number, Attributes: map[string]any{"user_name": "claims.email", "role": `"user"`}},
+			{System: "ossn", ID: number},
+			{System: "crmcom", ID: `"CRMDEMO/" + claims.email`, Attributes: map[string]any{"organisation": `"CRMDEMO"`, "unit": `"EE63A82C4FEBE02FF34E90DD1EBA5ABE"`}},
+			{System: "payhub", ID: "claims.email", Attributes: map[string]any{"apiKey": `"DEMO-PAYHUB-APIKEY-CORP"`}},
+		},
 	}
 }
 

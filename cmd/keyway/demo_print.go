@@ -68,7 +68,8 @@ func demoText() string {
 		"A service exchanges it for a token that is good for less, here that of a Faveo login for one of demo-service:\n\n" + demoExchange() + "\n\n" +
 		"A new app, which signs in by OpenID Connect: $U/demo\nWhat each user sees of themselves: $U/account\n\n" +
 		"Example Corp, whose people sign in at their own provider ($U/corp): enter alice@corp.example, or choose\n" +
-		"\"Sign in with Example Corp\"; there, the password is correct-horse: $U/demo/login\n\n" +
+		"\"Sign in with Example Corp\"; there, the password is correct-horse: $U/demo/login\n" +
+		"Old apps send its people's app passwords; alice@corp.example makes one for each at $U/account\n\n" +
 		"An app of your own (see docs/connect.md), with any OpenID Connect library:\n\n" +
 		"issuer $U, client id demo-web, secret demo-web-secret-6f1d8f0c2a9b4e7d, redirect URI http://127.0.0.1:8765/callback\n" +
 		"issuer $U, client id demo-spa, no secret, redirect URI http://127.0.0.1:PORT/callback on any port\n\n" +

@@ -38,6 +38,9 @@ func (d *demo) visitsApp(t *testing.T, s *surfer) map[string]any {
 	if strings.HasPrefix(s.at, d.URL+"/corp/login") {
 		s.signsInAtCorp(d)
 	}
+	if s.recovery != "" {
+		s.submit("recovery-form", "code", s.recovery)
+	}
 	if strings.HasPrefix(s.at, d.URL+"/consent") {
 		s.submit("consent-form", "decision", "allow")
 	}

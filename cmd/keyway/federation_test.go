@@ -26,6 +26,8 @@ type surfer struct {
 	at     string // the URL of the last page
 	status int
 	page   string
+
+	recovery string // a code for where a second factor is asked for
 }
 
 func newSurfer(t *testing.T) *surfer {

@@ -81,13 +81,15 @@ func (f *Forecast) Judge(ctx context.Context, p *upstream.Person) (*Foreseen, er
 // collide looks who else has what they would have; own is the user that they are
 // already, "" for nobody.
 func (f *Forecast) collide(ctx context.Context, who *identity.Federated, own string, seen *Foreseen) error {
-	holder := ""
-	folded := identity.FoldName(who.LoginName.Name)
-	login, err := f.people.FindLogin(ctx, who.LoginName.Directory, folded)
-	if err == nil {
-		holder = login.User.Subject
+	var claims []claim
+	for _, n := range append([]identity.LoginName{who.LoginName}, who.Names...) {
+		holder, folded := "", identity.FoldName(n.Name)
+		login, err := f.people.FindLogin(ctx, n.Directory, folded)
+		if err == nil {
+			holder = login.User.Subject
+		}
+		claims = append(claims, claim{[2]string{n.Directory, folded}, "login_name", holder, err})
 	}
-	claims := []claim{{[2]string{who.LoginName.Directory, folded}, "login_name", holder, err}}
 	for _, a := range who.Accounts {
 		holder := ""
 		account, err := f.people.FindAccountByID(ctx, a.System, a.ID)

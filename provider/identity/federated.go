@@ -17,6 +17,7 @@ type Federated struct {
 	// LoginName is the name by which they are found at legacy calls and in
 	// lists. It must be nobody else's in its directory.
 	LoginName     LoginName
+	Names         []LoginName // further ones, in other directories
 	Email         string
 	EmailVerified bool
 	Claims        map[string]any

@@ -149,7 +149,7 @@ func (s *Store) saveFederated(ctx context.Context, tx *session, f *identity.Fede
 // both judge names and accounts alike.
 func (s *Store) saveLinked(ctx context.Context, tx *session, f *identity.Federated, l *identity.Link) (*identity.SaveResult, error) {
 	r := identity.Record{User: identity.User{
-		Email: f.Email, EmailVerified: f.EmailVerified, Claims: f.Claims, LoginNames: []identity.LoginName{f.LoginName},
+		Email: f.Email, EmailVerified: f.EmailVerified, Claims: f.Claims, LoginNames: append([]identity.LoginName{f.LoginName}, f.Names...),
 	}, Accounts: slices.Clone(f.Accounts)}
 	if l == nil {
 		r.User.Subject = newSubject() // and not whoever has the name
@@ -181,10 +181,15 @@ func (s *Store) saveLinked(ctx context.Context, tx *session, f *identity.Federat
 // keepOwn adds to the record what else belongs to the user: names and accounts
 // that an administrator gave them.
 func keepOwn(r identity.Record, old *person) identity.Record {
-	// The name that the upstream gave before stays: others may know them by it.
-	r.User.LoginNames = uniqueNames(append(r.User.LoginNames, old.user.LoginNames...))
-	if i := slices.IndexFunc(old.user.LoginNames, func(n identity.LoginName) bool { return nameKey(n) == nameKey(r.User.LoginNames[0]) }); i >= 0 {
-		r.User.LoginNames = slices.Clone(old.user.LoginNames)
+	// The names that the upstream gave before stay: others may know them by these.
+	had := func(n identity.LoginName) bool {
+		return slices.ContainsFunc(old.user.LoginNames, func(o identity.LoginName) bool { return nameKey(o) == nameKey(n) })
+	}
+	fresh := slices.DeleteFunc(slices.Clone(r.User.LoginNames), had)
+	if had(r.User.LoginNames[0]) {
+		r.User.LoginNames = uniqueNames(append(slices.Clone(old.user.LoginNames), fresh...))
+	} else {
+		r.User.LoginNames = uniqueNames(append(fresh, old.user.LoginNames...))
 	}
 	for _, system := range slices.Sorted(maps.Keys(old.accounts)) {
 		if slices.ContainsFunc(r.Accounts, func(a identity.Account) bool { return a.System == system }) {

@@ -15,6 +15,7 @@ import (
 func linkChecks() []check {
 	return []check{
 		{"a federated person becomes one user, found by issuer and subject alone", provisionOnce},
+		{"names in further directories come with a federated person, and stay", provisionNames},
 		{"the same new person at many upstream sign-ins at once is one user", provisionRace},
 		{"a name or an account of somebody else stops a federated sign-in, and nothing is changed", provisionCollides},
 		{"a user who was linked keeps their own claims", linkedKeepsOwn},
@@ -97,6 +98,33 @@ func passwordComesOnce(t *testing.T, f *fixture) {
 	_, err := f.SaveFederated(t.Context(), taken, true)
 	require.ErrorIs(t, err, identity.ErrConflict)
 	require.Equal(t, "h1", hashOf("ann"), "nobody gets in by a name that is somebody else's")
+}
+
+func provisionNames(t *testing.T, f *fixture) {
+	first, err := f.SaveFederated(t.Context(), corp("u1", "ann"), true)
+	require.NoError(t, err)
+	named := func(name string) *identity.Federated {
+		who := corp("u1", "ann")
+		who.Names = []identity.LoginName{{Directory: "crm", Name: name, Slot: identity.SlotPassword}}
+		return who
+	}
+	for _, name := range []string{"ann", "ann", "ann.b"} {
+		res, err := f.SaveFederated(t.Context(), named(name), false)
+		require.NoError(t, err)
+		require.Equal(t, first.Subject, res.Subject)
+	}
+	for _, name := range []string{"ann", "ann.b"} {
+		l, err := f.FindLogin(t.Context(), "crm", name)
+		require.NoError(t, err)
+		require.Equal(t, first.Subject, l.User.Subject)
+		require.Equal(t, "ann@corp.example", l.User.Username("default"))
+	}
+	other := corp("u2", "bob")
+	other.Names = named("ann").Names
+	_, err = f.SaveFederated(t.Context(), other, true)
+	require.ErrorIs(t, err, identity.ErrConflict)
+	_, err = f.FindLogin(t.Context(), "default", "bob@corp.example")
+	require.ErrorIs(t, err, identity.ErrNotFound, "nothing was made")
 }
 
 func provisionRace(t *testing.T, f *fixture) {

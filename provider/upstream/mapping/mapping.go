@@ -38,11 +38,12 @@ type Options struct {
 	Connector string
 	Directory string // of login names; default [identity.DefaultDirectory]
 
-	Allow         string // true for who may come in; default everybody
-	LoginName     string // a text; default: e-mail address, else preferred_username, else the subject
-	Email         string // a text; default claims.email
-	EmailVerified string // true or false; default claims.email_verified
-	Roles         string // a list of texts; default none
+	Allow         string            // true for who may come in; default everybody
+	LoginName     string            // a text; default: e-mail address, else preferred_username, else the subject
+	Names         map[string]string // further login names, texts, by their directories; an empty one is none
+	Email         string            // a text; default claims.email
+	EmailVerified string            // true or false; default claims.email_verified
+	Roles         string            // a list of texts; default none
 	Claims        map[string]string
 	Accounts      map[string]Account // by legacy system
 }
@@ -97,6 +98,9 @@ func (o *Options) expressions() map[string]string {
 	all := map[string]string{
 		"allow": o.Allow, "login_name": o.LoginName, "email": o.Email, "email_verified": o.EmailVerified, "roles": o.Roles,
 	}
+	for directory, text := range o.Names {
+		all[nameField(directory)] = text
+	}
 	for name, text := range o.Claims {
 		all["claims."+name] = text
 	}
@@ -111,6 +115,8 @@ func (o *Options) expressions() map[string]string {
 	}
 	return all
 }
+
+func nameField(directory string) string { return "login_names." + directory }
 
 func environment(connector string, p *upstream.Person) map[string]any {
 	return map[string]any{
@@ -217,7 +223,7 @@ func (m *Mapping) Map(p *upstream.Person) (*identity.Federated, error) {
 		Email:     r.text("email"), EmailVerified: r.truth("email_verified"), Roles: r.texts("roles"),
 		Claims: m.claims(r, p),
 	}
-	f.Accounts = m.accounts(r)
+	f.Names, f.Accounts = m.names(r), m.accounts(r)
 	if f.LoginName.Name == "" && r.err == nil {
 		r.err = errors.New("login_name: it is empty")
 	}
@@ -245,6 +251,16 @@ func (m *Mapping) claims(r *run, p *upstream.Person) map[string]any {
 			out[name] = v
 		} else {
 			delete(out, name)
+		}
+	}
+	return out
+}
+
+func (m *Mapping) names(r *run) []identity.LoginName {
+	var out []identity.LoginName
+	for _, directory := range slices.Sorted(maps.Keys(m.options.Names)) {
+		if name := r.text(nameField(directory)); name != "" {
+			out = append(out, identity.LoginName{Directory: directory, Name: name, Slot: identity.SlotPassword})
 		}
 	}
 	return out

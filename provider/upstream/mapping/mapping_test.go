@@ -66,6 +66,18 @@ func TestAMappingMakesAccountsAndRoles(t *testing.T) {
 	require.Equal(t, upstream.Refused, upstream.KindOf(err))
 }
 
+func TestAMappingNamesPeopleInFurtherDirectories(t *testing.T) {
+	m, err := mapping.New(mapping.Options{Names: map[string]string{"crmcom/B": "claims.email", "crmcom/A": `upper(claims.name)`, "none": "claims.missing"}})
+	require.NoError(t, err)
+	f, err := m.Map(person())
+	require.NoError(t, err)
+	require.Equal(t, []identity.LoginName{
+		{Directory: "crmcom/A", Name: "ANN", Slot: identity.SlotPassword}, {Directory: "crmcom/B", Name: f.LoginName.Name, Slot: identity.SlotPassword},
+	}, f.Names)
+	_, err = mapping.New(mapping.Options{Names: map[string]string{"crmcom/A": "unknown"}})
+	require.ErrorContains(t, err, "login_names.crmcom/A:")
+}
+
 func TestWhatCannotBeMappedIsUntrusted(t *testing.T) {
 	for name, o := range map[string]mapping.Options{
 		"a list for a name":       {LoginName: "claims.groups"},

@@ -37,6 +37,9 @@ func (m *Mapping) Try(p *upstream.Person) []Trial {
 	try("email", text)
 	try("email_verified", truth)
 	try("roles", func(r *run, field string) any { return r.texts(field) })
+	for _, directory := range slices.Sorted(maps.Keys(m.options.Names)) {
+		try(nameField(directory), text)
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.options.Claims)) {
 		try("claims."+name, value)
 	}
