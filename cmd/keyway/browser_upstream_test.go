@@ -37,6 +37,21 @@ func TestSigningInAtExampleCorpInABrowser(t *testing.T) {
 		p.open("/corp/account")
 		p.sees("account-page") // neither signed the other out
 	})
+	t.Run("who signs out here is signed out there, from either page", func(t *testing.T) {
+		p := newPerson(browser, t, d.URL)
+		for path, button := range map[string]string{"/account": "signout", "/oauth2/logout": "logout-submit"} {
+			p.open("/demo/login")
+			p.do(chromedp.Click(chromedp.ID("upstream-corp")), chromedp.WaitVisible(chromedp.CSS(`form[action="/corp/login"]`)))
+			p.enters("username", "alice@corp.example")
+			p.enters("password", "correct-horse")
+			p.do(chromedp.Click(chromedp.ID("login-submit")), chromedp.WaitVisible(chromedp.CSS("#consent-allow, #demo-logout")))
+			p.open(path)
+			p.do(chromedp.Click(chromedp.ID(button)), chromedp.WaitVisible(chromedp.CSS(`section[role="status"]`)))
+			require.Contains(t, p.at(), d.URL+"/login/signed-out/corp")
+			p.open("/corp/account")
+			p.sees("login-page")
+		}
+	})
 	t.Run("an answer that nobody asked for is a clear page", func(t *testing.T) {
 		p := newPerson(browser, t, d.URL)
 		p.open("/login/callback/corp?code=x&state=y")

@@ -138,3 +138,19 @@ func TestLifeAfterSigningInAtAnotherKeyway(t *testing.T) {
 	})
 	require.Subset(t, d.upstreamEvents(t), []string{"upstream_logout", "upstream_ended"})
 }
+
+func TestWhoWasRefusedAtTheUpstreamIsShownSo(t *testing.T) {
+	keyway, dir := linksProgram(t)
+	db, err := store.Open(t.Context(), store.Options{DSN: filepath.Join(dir, "keyway.db"), SealKey: make([]byte, 32), Now: time.Now})
+	require.NoError(t, err)
+	l, err := db.FindLogin(t.Context(), "default", "zoe")
+	require.NoError(t, err)
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	require.NoError(t, db.AddLink(t.Context(), &identity.Link{
+		Connector: "corp", Issuer: "https://corp.example", UpstreamSubject: "z1", Subject: l.User.Subject, Origin: identity.LinkProved, LinkedAt: at, RefusedAt: at,
+	}))
+	require.NoError(t, db.Close())
+	code, stdout, stderr := keyway("users", "show", "zoe")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "corp z1, proved at 2026-11-29T12:00:00Z, refused there since 2026-11-29T12:00:00Z")
+}

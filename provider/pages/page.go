@@ -323,6 +323,7 @@ func (p *DevicePage) about() traits  { return traits{name: "device", Visit: p.Vi
 func (p *LogoutPage) about() traits {
 	return traits{name: "logout", Visit: p.Visit, targets: p.Schemes}
 }
+
 func (p *LoggedOutPage) about() traits {
 	return traits{name: "logged_out", Visit: p.Visit, frames: p.Frames}
 }
