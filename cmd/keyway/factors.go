@@ -30,9 +30,13 @@ func (p *program) factorPolicy() (*factor.Policy, error) {
 
 // newFactors lets people enrol and prove second factors.
 func (p *program) newFactors(policy *factor.Policy, gate *identity.Gate) (err error) {
+	passkeys, err := factor.NewPasskeys(p.cfg.Issuer, product)
+	if err != nil {
+		return err
+	}
 	p.factors.Policy = policy
 	p.factors.Desk, err = factor.New(factor.Options{
-		Storage: p.store, Recovery: p.store, Challenges: p.store, Gate: gate, Product: product, Now: p.now,
+		Storage: p.store, Recovery: p.store, Challenges: p.store, Gate: gate, Product: product, Passkeys: passkeys, Now: p.now,
 	})
 	return err
 }

@@ -16,7 +16,7 @@ type Gate interface {
 	Prove(ctx context.Context, q identity.Question, e *identity.Event, look identity.Look) error
 }
 
-// Options configures a [Desk]. All but Lifetime must be given.
+// Options configures a [Desk]. All but Lifetime and Passkeys must be given.
 type Options struct {
 	Storage    Storage
 	Recovery   RecoveryStorage
@@ -25,6 +25,7 @@ type Options struct {
 	Product    string // what authenticator apps show the issuer as
 	Now        func() time.Time
 	Lifetime   time.Duration // of a challenge; default 10 min
+	Passkeys   *Passkeys     // nil where there are none
 }
 
 // Desk enrols, proves and removes second factors. Errors are [*identity.Failure]

@@ -26,7 +26,9 @@ type house struct {
 	alice *factor.Person
 }
 
-func newHouse(t *testing.T, dsn string) *house {
+func newHouse(t *testing.T, dsn string) *house { return newHouseFor(t, dsn) }
+
+func newHouseFor(t testing.TB, dsn string) *house {
 	t.Helper()
 	h := &house{at: time.Unix(1_800_000_000, 0)}
 	now := func() time.Time { return h.at }
@@ -40,11 +42,18 @@ func newHouse(t *testing.T, dsn string) *house {
 	}
 	h.gate, err = identity.NewGate(identity.GateOptions{Attempts: h.store, Failures: 3, Now: now})
 	require.NoError(t, err)
+	passkeys, err := factor.NewPasskeys(passkeyIssuer, "Example")
+	require.NoError(t, err)
 	h.Desk, err = factor.New(factor.Options{
+		Passkeys: passkeys,
 		Storage: h.store, Recovery: h.store, Challenges: h.store, Gate: h.gate, Product: "Example", Now: now,
 	})
 	require.NoError(t, err)
 	return h
+}
+
+func storeQuery(h *house, kind string) store.EventQuery {
+	return store.EventQuery{Subject: h.alice.Subject, Kind: kind}
 }
 
 func (h *house) code(t *testing.T, key string) string {

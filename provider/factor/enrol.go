@@ -42,6 +42,7 @@ type Answer struct {
 	Challenge string
 	Name      string
 	Code      string // of an app
+	Passkey   string // what a new passkey answered, as JSON
 }
 
 // Enrolled is what came of it. The codes are there with a person's first enrolment, and are

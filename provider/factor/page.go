@@ -31,25 +31,48 @@ func (d *Desk) Offer(ctx context.Context, p *Person, page *pages.EnrolPage) erro
 		return err
 	}
 	show(page, offer)
-	return nil
+	held, err := d.Held(ctx, p.Subject)
+	if err != nil {
+		return err
+	}
+	return d.offerPasskey(ctx, p, page, held.Enrolments)
+}
+
+func (d *Desk) offerPasskey(ctx context.Context, p *Person, page *pages.EnrolPage, held []Enrolment) error {
+	q, err := d.OfferPasskey(ctx, p, page.User.Display(), held)
+	if q != nil {
+		page.Passkey, page.PasskeyChallenge = q.Options, q.Challenge
+	}
+	return err
 }
 
 // Enrol takes what was posted from the page. Where that cannot be, the page says
 // why, offers anew, and there is neither a result nor an error.
 func (d *Desk) Enrol(ctx context.Context, p *Person, posted url.Values, page *pages.EnrolPage) (*Enrolled, error) {
-	page.Name = posted.Get("name")
-	done, again, err := d.EnrolTOTP(ctx, p, Answer{Challenge: posted.Get("challenge"), Name: page.Name, Code: posted.Get("code")})
+	a := Answer{Challenge: posted.Get("challenge"), Name: posted.Get("name"), Code: posted.Get("code"), Passkey: posted.Get("passkey")}
+	var (
+		done  *Enrolled
+		again *Offer
+		err   error
+	)
+	if posted.Has("passkey") {
+		done, err = d.EnrolPasskey(ctx, p, a)
+	} else {
+		page.Name = a.Name
+		done, again, err = d.EnrolTOTP(ctx, p, a)
+	}
 	var problem Problem
-	switch {
-	case !errors.As(err, &problem):
+	if !errors.As(err, &problem) {
 		return done, err
-	case again != nil:
-		page.Error = string(problem)
-		show(page, again)
-		return nil, nil //nolint:nilnil // the page says why
 	}
 	page.Error = string(problem)
-	return nil, d.Offer(ctx, p, page)
+	if err := d.Offer(ctx, p, page); err != nil {
+		return nil, err
+	}
+	if again != nil {
+		show(page, again) // the app has scanned this one
+	}
+	return nil, nil //nolint:nilnil // the page says why
 }
 
 func show(page *pages.EnrolPage, o *Offer) {
@@ -63,20 +86,40 @@ func (d *Desk) Ask(ctx context.Context, p *Person, page *pages.FactorPage) error
 		return err
 	}
 	page.TOTP = held.Has(KindTOTP)
-	return nil
+	q, err := d.AskPasskey(ctx, p, held.Enrolments)
+	if q != nil {
+		page.Passkey, page.Challenge = q.Options, q.Challenge
+	}
+	return err
 }
 
 // Answer judges what was posted from the page. Where it is not right, the page says
 // why, and there is neither a proof nor an error.
 func (d *Desk) Answer(ctx context.Context, p *Person, posted url.Values, page *pages.FactorPage) (*Proof, error) {
-	proof, err := d.Code(ctx, p, posted.Get("code"))
-	if err == nil {
+	var (
+		proof   *Proof
+		err     error
+		problem Problem
+	)
+	if posted.Has("passkey") {
+		proof, err = d.Passkey(ctx, p, posted.Get("challenge"), posted.Get("passkey"))
+	} else {
+		proof, err = d.Code(ctx, p, posted.Get("code"))
+	}
+	switch {
+	case err == nil:
 		return proof, nil
+	case errors.As(err, &problem):
+		page.Error = string(problem)
+		return nil, d.Ask(ctx, p, page)
 	}
 	reason := identity.ReasonOf(err)
 	if reason == identity.ReasonInternal {
 		return nil, err
 	}
 	_, page.Error = wire.SignInError(reason)
+	if page.Error == "invalid" && posted.Has("passkey") {
+		page.Error = string(ProblemPasskey)
+	}
 	return nil, d.Ask(ctx, p, page)
 }
