@@ -26,9 +26,7 @@ type house struct {
 	alice *factor.Person
 }
 
-func newHouse(t *testing.T, dsn string) *house { return newHouseFor(t, dsn) }
-
-func newHouseFor(t testing.TB, dsn string) *house {
+func newHouse(t testing.TB, dsn string) *house {
 	t.Helper()
 	h := &house{at: time.Unix(1_800_000_000, 0)}
 	now := func() time.Time { return h.at }

@@ -178,6 +178,19 @@ func (k *Passkeys) create(subject string, s webauthn.SessionData, answer string)
 	return k.party.CreateCredential(&holder{subject: subject}, s, parsed)
 }
 
+// get returns the passkey that answered, as it is from then on.
+func (k *Passkeys) get(h *holder, s webauthn.SessionData, answer string) (*webauthn.Credential, error) {
+	parsed, err := protocol.ParseCredentialRequestResponseBytes([]byte(answer))
+	if err != nil {
+		return nil, err
+	}
+	c, err := k.party.ValidateLogin(h, s, parsed)
+	if err == nil && c.Authenticator.CloneWarning {
+		return nil, errCloned
+	}
+	return c, err
+}
+
 // amrOf tells keys in hardware from those that are synchronised between devices (RFC
 // 8176, section 2).
 func amrOf(c *webauthn.Credential) []string {
@@ -244,16 +257,9 @@ func (d *Desk) lookPasskey(ctx context.Context, p *Person, s webauthn.SessionDat
 	if err != nil {
 		return nil, nil, identity.Fail(identity.ReasonInternal, err)
 	}
-	parsed, err := protocol.ParseCredentialRequestResponseBytes([]byte(answer))
+	c, err := d.options.Passkeys.get(h, s, answer)
 	if err != nil {
 		return nil, nil, identity.Fail(identity.ReasonSecondFactor, err)
-	}
-	c, err := d.options.Passkeys.party.ValidateLogin(h, s, parsed)
-	if err != nil {
-		return nil, nil, identity.Fail(identity.ReasonSecondFactor, err)
-	}
-	if c.Authenticator.CloneWarning {
-		return nil, nil, identity.Fail(identity.ReasonSecondFactor, errCloned)
 	}
 	for i := range held {
 		if e := &held[i]; e.Kind == KindPasskey && string(e.Credential) == string(c.ID) {

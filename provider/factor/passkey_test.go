@@ -261,23 +261,3 @@ func TestWhereThereAreNoPasskeys(t *testing.T) {
 		require.Equal(t, there, k != nil, issuer)
 	}
 }
-
-// FuzzPasskey presents answers that no passkey gave.
-func FuzzPasskey(f *testing.F) {
-	a := newAuthenticator(f)
-	f.Add(a.create(f, `{"challenge":"AAAA"}`), a.get(f, `{"challenge":"AAAA"}`))
-	f.Add(`{}`, `{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA"}}`)
-	h := newHouseFor(f, storetest.SQLite(f))
-	if _, err := h.enrolPasskey(f, a); err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, create, get string) {
-		q, err := h.OfferPasskey(t.Context(), h.alice, "Alice", nil)
-		require.NoError(t, err)
-		_, err = h.EnrolPasskey(t.Context(), h.alice, factor.Answer{Challenge: q.Challenge, Name: "x", Passkey: create})
-		require.Error(t, err)
-		asked := h.asks(t)
-		_, err = h.Passkey(t.Context(), h.alice, asked.Challenge, get)
-		require.Error(t, err)
-	})
-}
