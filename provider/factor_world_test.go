@@ -50,7 +50,7 @@ func withFactors(t *testing.T, change ...func(*factor.PolicyOptions)) func(*prov
 func required(p *factor.PolicyOptions) { p.Mode = factor.ModeRequired }
 
 var (
-	shownKey   = regexp.MustCompile(`id="key"[^>]* value="([A-Z2-7]{32})"`)
+	shownKey   = regexp.MustCompile(`id="key">((?:[A-Z2-7]{4} ?){8})<`)
 	shownCode  = regexp.MustCompile(`<li><code>([a-z2-7-]{19})</code></li>`)
 	asksFactor = `id="factor-form"`
 	asksEnrol  = `id="enrol-form"`
@@ -79,7 +79,7 @@ func (b *browser) enrolAt(t *testing.T, page answer, more ...string) (*phone, an
 	t.Helper()
 	key := shownKey.FindStringSubmatch(page.raw)
 	require.NotNil(t, key, page.raw)
-	p := &phone{w: b.w, key: key[1]}
+	p := &phone{w: b.w, key: strings.ReplaceAll(key[1], " ", "")}
 	return p, b.submit(t, page, append([]string{"name", "My <phone>", "code", p.code(t)}, more...)...)
 }
 

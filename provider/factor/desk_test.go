@@ -44,7 +44,7 @@ func newHouse(t testing.TB, dsn string) *house {
 	require.NoError(t, err)
 	h.Desk, err = factor.New(factor.Options{
 		Passkeys: passkeys,
-		Storage: h.store, Recovery: h.store, Challenges: h.store, Gate: h.gate, Product: "Example", Now: now,
+		Storage:  h.store, Recovery: h.store, Challenges: h.store, Gate: h.gate, Product: "Example", Now: now,
 	})
 	require.NoError(t, err)
 	return h

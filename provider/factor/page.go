@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 
 	"keyway/provider/identity"
 	"keyway/provider/pages"
@@ -76,7 +78,16 @@ func (d *Desk) Enrol(ctx context.Context, p *Person, posted url.Values, page *pa
 }
 
 func show(page *pages.EnrolPage, o *Offer) {
-	page.Image, page.Key, page.Challenge = o.Image, o.Secret, o.Challenge
+	page.Image, page.Key, page.Challenge = o.Image, grouped(o.Secret), o.Challenge
+}
+
+// grouped is a key as people copy it; apps do not mind the blanks.
+func grouped(key string) string {
+	var groups []string
+	for g := range slices.Chunk([]byte(key), 4) {
+		groups = append(groups, string(g))
+	}
+	return strings.Join(groups, " ")
 }
 
 // Ask puts on the page what a person can prove themselves by.
