@@ -17,6 +17,7 @@
 //
 //	POST /oauth2/token ── grant_exchange.go: another token, or somebody's word ── exchange: what of it at most?
 //
+//	/login/factor ── package stepup: a step, too, where a second factor is missing (package factor)
 //	/account ── package account: its sections, over visit and Storage
 //
 //	introspect, userinfo, InspectGrant ── inspect.go: Storage.FindToken, one read ── Gate

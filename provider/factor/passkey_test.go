@@ -56,7 +56,7 @@ func (a *authenticator) authData(t testing.TB, created bool) []byte {
 		return data
 	}
 	data = append(data, make([]byte, 16)...)
-	data = binary.BigEndian.AppendUint16(data, uint16(len(a.id))) //nolint:gosec // 16
+	data = binary.BigEndian.AppendUint16(data, uint16(len(a.id)))
 	data = append(data, a.id...)
 	point, err := a.key.PublicKey.Bytes()
 	require.NoError(t, err)
