@@ -23,7 +23,7 @@ import (
 // serviceWord is every secret of corpLDAP's clients.
 const serviceWord = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// corpLDAP is a program whose people, one of ours apart, are in the directory at
+// corpLDAP is a program whose people, two of ours apart, are in the directory at
 // SERVER.
 const corpLDAP = `database: keyway.db
 log: {level: debug}
@@ -68,14 +68,15 @@ connectors:
       accounts:
         - {system: faveo, id: claims.employeeNumber, attributes: {role: '"agent" '}}
 verifiers:
-  - steps: [{verifier: local}, {verifier: corp}]
+  - steps: [{verifier: corp}, {verifier: local}]
 `
 
 func corpFiles(t testing.TB, s *ldaptest.Slapd, dir string) (text string) {
 	t.Helper()
 	for name, content := range map[string]string{
 		"ca.pem": string(s.CA), "reader": ldaptest.ReaderPassword, "service": serviceWord,
-		"users.jsonl": `{"login_names":["carol"],"email":"carol@example.com","password":"carol-of-ours","status":"active"}` + "\n",
+		"users.jsonl": `{"login_names":["carol"],"email":"carol@example.com","password":"carol-of-ours","status":"active"}` + "\n" +
+			`{"login_names":["dave"],"email":"dave@example.com","password":"dave-of-ours","status":"active"}` + "\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
@@ -116,7 +117,9 @@ func TestPeopleOfADirectoryComeInByOldCallsAndByThePage(t *testing.T) {
 	require.Equal(t, unknown, injected)
 
 	ours, _ := d.faveo(t, "carol", "carol-secret")
-	require.Empty(t, ours, "whom we know ourselves, the directory is not asked about")
+	require.Empty(t, ours, "a name of ours is not the directory's to give")
+	ours, _ = d.faveo(t, "dave", "dave-of-ours")
+	require.NotEmpty(t, ours, "whom the directory does not know, we may")
 
 	s := newSurfer(t)
 	s.open(d.URL + "/account")

@@ -106,8 +106,7 @@ func (g *Groups) fill(base string) {
 	g.From, g.Base, g.Name, g.Max = cmp.Or(g.From, groupsNone), cmp.Or(g.Base, base), cmp.Or(g.Name, "cn"), cmp.Or(g.Max, 200)
 	switch g.From {
 	case groupsSearch:
-		g.Filter = cmp.Or(g.Filter, "(|(&(objectClass=groupOfNames)(member={dn}))(&(objectClass=groupOfUniqueNames)(uniqueMember={dn}))"+
-			"(&(objectClass=posixGroup)(memberUid={uid})))")
+		g.Filter = cmp.Or(g.Filter, "(|(member={dn})(uniqueMember={dn})(memberUid={uid}))")
 	case groupsNested:
 		g.Filter = inChain
 	}
