@@ -94,3 +94,26 @@ func TestAnAnswerIsTriedWithoutAskingAnybody(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckNamesAConnectorThatCannotBeMade(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "key.pem"), []byte("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"), 0o600))
+	file := writeConfig(t, dir, `
+connectors:
+- {id: corp, issuer: "https://corp.example", client_id: k, key: "file:`+dir+`/key.pem"}
+- {id: old, type: oauth, issuer: "https://old.example", client_id: k,
+   oauth: {authorization_url: "https://old.example/a", token_url: "https://old.example/t", userinfo_url: "https://old.example/u", subject: data.login}}
+- {id: lying, type: oauth, client_id: k, oauth: {preset: github, claims: {acr: login}}}
+`)
+	code, _, stderr := runKeyway(t, "serve", "--config", file)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "connector corp: key: must be a private key")
+	code, _, stderr = runKeyway(t, "check", "--config", file)
+	require.Equal(t, 1, code)
+	for _, problem := range []string{
+		"connector corp: key: must be a private key", `connector old: upstream: subject "data.login": people can change it`, "connector lying: upstream: claims.acr",
+	} {
+		require.Contains(t, stderr, problem)
+	}
+	require.NotContains(t, stderr, "c2Vj", "nothing of the key")
+}
