@@ -37,7 +37,10 @@ type PasswordOptions struct {
 // user as at any other sign-in there. It is asked once for each attempt, about
 // the password as it was typed: other readings of it would be further guesses, of
 // which the upstream would lock its people out.
-type Password struct{ options PasswordOptions }
+type Password struct {
+	options PasswordOptions
+	recent  recent
+}
 
 var _ identity.LoginAuthenticator = (*Password)(nil)
 
@@ -107,36 +110,48 @@ func askable(name string) bool {
 // admit finds or makes the user. A name that is somebody's here is theirs alone:
 // an upstream cannot give it to another one.
 func (p *Password) admit(ctx context.Context, person *upstream.Person, l *identity.Login) (*identity.Identity, error) {
-	if l != nil {
-		link, err := p.link(ctx, person.Issuer, person.Subject)
-		if err != nil {
-			return nil, err
-		}
-		if link == nil || link.Subject != l.User.Subject {
-			return nil, identity.Failf(identity.ReasonUnknownUser, "the name is that of somebody else here")
-		}
+	link, err := p.link(ctx, person.Issuer, person.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if l != nil && (link == nil || link.Subject != l.User.Subject) {
+		return nil, identity.Failf(identity.ReasonUnknownUser, "the name is that of somebody else here")
 	}
 	who, err := p.options.Connector.Mapper.Map(person)
 	if err != nil { // about this person, and not the upstream
 		return nil, identity.Failf(identity.ReasonDisabled, "not let in by the mapping: %w", err)
 	}
 	who.Password = person.Password
-	saved, err := p.options.Links.SaveFederated(ctx, who, p.options.Connector.Create)
-	switch {
-	case errors.Is(err, identity.ErrConflict):
-		return nil, identity.Failf(identity.ReasonUnknownUser, "the name or an account is somebody else's: %w", err)
-	case errors.Is(err, identity.ErrNotFound):
-		return nil, identity.Failf(identity.ReasonUnknownUser, "nobody here is linked to this person, and the connector makes no users")
-	case err != nil:
-		return nil, outage(err)
+	subject, err := p.save(ctx, who, link)
+	if err != nil {
+		return nil, err
 	}
-	user, err := p.options.Users.FindUser(ctx, saved.Subject)
+	user, err := p.options.Users.FindUser(ctx, subject)
 	if err != nil {
 		return nil, outage(err)
 	}
 	return &identity.Identity{
 		User: *user, AuthTime: p.options.Now(), AMR: []string{"pwd"}, Connector: p.options.Connector.ID,
 	}, nil
+}
+
+// save returns whose user it is.
+func (p *Password) save(ctx context.Context, who *identity.Federated, link *identity.Link) (subject string, err error) {
+	now := p.options.Now()
+	if link != nil && link.Connector == who.Connector && p.recent.same(who, now) {
+		return link.Subject, nil
+	}
+	saved, err := p.options.Links.SaveFederated(ctx, who, p.options.Connector.Create)
+	switch {
+	case errors.Is(err, identity.ErrConflict):
+		return "", identity.Failf(identity.ReasonUnknownUser, "the name or an account is somebody else's: %w", err)
+	case errors.Is(err, identity.ErrNotFound):
+		return "", identity.Failf(identity.ReasonUnknownUser, "nobody here is linked to this person, and the connector makes no users")
+	case err != nil:
+		return "", outage(err)
+	}
+	p.recent.note(who, now)
+	return saved.Subject, nil
 }
 
 // link returns nil where nobody is linked.

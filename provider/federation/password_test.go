@@ -54,17 +54,19 @@ type office struct {
 	store  *store.Store
 	signIn *identity.SignIn
 	chain  *identity.Chain
+	at     time.Time
 }
 
 var officeOpens = time.Unix(1_800_000_000, 0)
 
 func newOffice(t *testing.T, change ...func(*federation.Connector)) *office {
 	t.Helper()
-	now := func() time.Time { return officeOpens }
 	o := &office{
-		store:     storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: now}),
+		at:        officeOpens,
 		directory: &directory{names: map[string]string{"alice": "u1", "corp\\alice": "u1", "a.lice": "u1", "bob": "u2", "taken": "taken", "blocked": "blocked"}},
 	}
+	now := func() time.Time { return o.at }
+	o.store = storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: now})
 	m, err := mapping.New(mapping.Options{
 		Connector: "corp", Allow: `claims.mail != "blocked"`,
 		Accounts: map[string]mapping.Account{"faveo": {When: `claims.mail == "u1"`, ID: `"7"`}},
