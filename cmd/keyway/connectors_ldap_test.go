@@ -75,8 +75,8 @@ func corpFiles(t testing.TB, s *ldaptest.Slapd, dir string) (text string) {
 	t.Helper()
 	for name, content := range map[string]string{
 		"ca.pem": string(s.CA), "reader": ldaptest.ReaderPassword, "service": serviceWord,
-		"users.jsonl": `{"login_names":["carol"],"email":"carol@example.com","password":"carol-of-ours","status":"active"}` + "\n" +
-			`{"login_names":["dave"],"email":"dave@example.com","password":"dave-of-ours","status":"active"}` + "\n",
+		"users.jsonl": `{"login_names":["carol"],"email":"carol@example.com","password":"carol-of-ours","status":"active","accounts":{"faveo":{"id":"1"}}}` + "\n" +
+			`{"login_names":["dave"],"email":"dave@example.com","password":"dave-of-ours","status":"active","accounts":{"faveo":{"id":"2"}}}` + "\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
