@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"keyway/provider/upstream/saml"
 )
 
 // FuzzResponse changes an answer that holds. Whatever becomes of it, nobody but the
@@ -21,9 +19,8 @@ func FuzzResponse(f *testing.F) {
 	}
 	f.Add([]byte(`<!DOCTYPE a><a/>`))
 	f.Add([]byte(`<?xml version="1.0"?><samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"><samlp:Status><samlp:StatusCode Value="x"/></samlp:Status></samlp:Response>`))
-	forgetful := func(o *saml.Options) { o.Remember = forget }
 	f.Fuzz(func(t *testing.T, document []byte) {
-		p, err := s.exchange(t, document, forgetful)
+		p, err := s.exchange(t, document)
 		if err != nil {
 			require.Nil(t, p)
 			return

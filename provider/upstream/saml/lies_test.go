@@ -87,6 +87,7 @@ func TestClocksMayDifferALittle(t *testing.T) {
 
 func TestAttack22AndASVS683AnAssertionIsTakenOnce(t *testing.T) {
 	s := newIDP(t)
+	s.remembers(t)
 	c := s.connector(t)
 	post := s.post(text(t, s.signed(t, "assertion")))
 	won := make(chan error, 50)

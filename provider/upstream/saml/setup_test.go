@@ -95,10 +95,9 @@ type idp struct {
 func newIDP(t testing.TB) *idp {
 	t.Helper()
 	s := &idp{at: start(), attempt: upstream.NewAttempt(), key: theirs()}
-	db := storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: s.now})
 	s.options = saml.Options{
 		Issuer: issuer, EntityID: entityID, ACS: acs, Metadata: s.metadata, Key: ours().keyPEM(), Certificate: ours().certPEM(),
-		Remember: db.RememberOnce, Now: s.now,
+		Remember: forget, Now: s.now,
 	}
 	return s
 }
@@ -242,5 +241,11 @@ func (s *idp) exchange(t testing.TB, document []byte, change ...func(*saml.Optio
 
 const excC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
-// forget is a memory that has none.
+// remembers has the connector remember in a real database what it took.
+func (s *idp) remembers(t testing.TB) {
+	t.Helper()
+	s.options.Remember = storetest.Open(t, store.Options{DSN: storetest.SQLite(t), Now: s.now}).RememberOnce
+}
+
+// forget is a memory that has none, for tests in which nothing comes twice.
 func forget(context.Context, string, string, time.Time) error { return nil }
