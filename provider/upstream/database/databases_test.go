@@ -255,7 +255,7 @@ func TestUnknownNamesCostWhatWrongPasswordsDo(t *testing.T) {
 	require.NoError(t, err)
 	u, err := database.New(database.Options{DSN: sqlite(t), Issuer: issuer, Query: byName, Hashes: f})
 	require.NoError(t, err)
-	defer u.Close() //nolint:errcheck // at the end
+	defer u.Close()                   //nolint:errcheck // at the end
 	cost := func(name string) int64 { // the least of several, for the collector of garbage works in between
 		least := int64(math.MaxInt64)
 		for range 5 {
