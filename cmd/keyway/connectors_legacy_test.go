@@ -83,13 +83,14 @@ func TestKeywayInFrontOfAnOldServer(t *testing.T) {
 		if strings.Contains(login.system, "-") {
 			continue
 		}
-		for name, body := range map[string]string{
-			"the right password":     login.body,
-			"again":                  login.body,
-			"a wrong one":            strings.Replace(login.body, "correct-horse", "wrong", 1),
-			"a name that nobody has": strings.Replace(login.body, "alice", "nobody-at-all", 1),
-			"no password":            strings.Replace(login.body, "correct-horse", "", 1),
+		for _, c := range [][2]string{
+			{"the right password", login.body},
+			{"again", login.body},
+			{"a wrong one", strings.Replace(login.body, "correct-horse", "wrong", 1)},
+			{"a name that nobody has", strings.Replace(login.body, "alice", "nobody-at-all", 1)},
+			{"no password", strings.Replace(login.body, "correct-horse", "", 1)},
 		} {
+			name, body := c[0], c[1]
 			t.Run(login.system+": "+name, func(t *testing.T) {
 				kind := "application/x-www-form-urlencoded"
 				if strings.HasPrefix(body, "{") {
