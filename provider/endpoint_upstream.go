@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"keyway/provider/account"
+	"keyway/provider/factor"
 	"keyway/provider/federation"
 	"keyway/provider/identity"
 	"keyway/provider/pages"
@@ -104,6 +105,8 @@ func (p *Provider) depart(c *gin.Context, to *federation.Connector, id string, a
 		d.Trip.Fresh, d.Prompt = true, request.PromptLogin
 	}
 	d.Trip.Connector, d.Trip.Browser, d.Trip.Interaction = to.ID, HashToken(p.visits.Browser(c)), id
+	wanted := a != nil && (a.client.RequireSecondFactor || a.ACR == factor.ACR)
+	d.ACRValues = append(d.ACRValues, p.options.Factors.Policy.Contexts(to.ID, wanted)...)
 	where, err := p.options.Federation.Begin(c.Request.Context(), d)
 	if err != nil {
 		return p.strand(c, stranded{connector: to.ID, interaction: id, a: a}, err)

@@ -50,6 +50,21 @@ func TestWhatAnUpstreamSaysOfASecondFactor(t *testing.T) {
 	}
 }
 
+func TestAnUpstreamIsAskedForASecondFactor(t *testing.T) {
+	idp := upstreamtest.New(t)
+	w := newWorld(t, storetest.SQLite(t), withUpstream(t, idp), withFactors(t, func(p *factor.PolicyOptions) {
+		p.Connectors = map[string]factor.Upstream{"corp": {Trust: true, ACRs: []string{"gold"}}}
+	}))
+	idp.Now = w.clock.Now
+	w.seedApps(t)
+	b := w.newBrowser()
+	require.Empty(t, isAway(t, idp, b.get(ask("web", "connector", "corp"))).Get("acr_values"))
+	require.Equal(t, "gold", isAway(t, idp, b.get(ask("web", "connector", "corp", "acr_values", factor.ACR))).Get("acr_values"))
+	require.Empty(t, isAway(t, idp, b.get(ask("web", "connector", "other", "acr_values", factor.ACR))).Get("acr_values"))
+	w.needing(t, "web")
+	require.Equal(t, "gold", isAway(t, idp, b.get(ask("web", "connector", "corp"))).Get("acr_values"))
+}
+
 func TestARoleNeedsASecondFactor(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), withFactors(t, func(p *factor.PolicyOptions) { p.Roles = []string{"admin"} }))
 	w.seedApps(t)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pquerna/otp/totp"
 	"github.com/stretchr/testify/require"
+
+	"keyway/config"
+	"keyway/provider/factor"
 )
 
 var siteKey = regexp.MustCompile(`id="key">((?:[A-Z2-7]{4} ?){8})<`)
@@ -40,4 +45,20 @@ func TestResetFactor(t *testing.T) {
 	require.True(t, v.get(s.ask("second")).has("login-form"), "signed out")
 	again := s.visitor(t)
 	require.NotEmpty(t, again.passes(again.get(s.ask("second")), "careful").Get("code"))
+}
+
+// enrolFor gives a user of a configuration an authenticator app.
+func enrolFor(t *testing.T, file, name string) {
+	t.Helper()
+	cfg, _, err := config.Load(file)
+	require.NoError(t, err)
+	p := &program{cfg: cfg, log: slog.New(slog.DiscardHandler), now: time.Now}
+	defer p.close()
+	require.NoError(t, p.openStore(t.Context()))
+	u, err := p.findUser(t.Context(), "default", name)
+	require.NoError(t, err)
+	_, err = p.store.AddEnrolment(t.Context(), &factor.Enrolment{
+		ID: "f1", Subject: u.Subject, Kind: factor.KindTOTP, Name: "Phone", Secret: []byte("canary"), CreatedAt: p.now(), UsedAt: p.now(),
+	}, nil)
+	require.NoError(t, err)
 }

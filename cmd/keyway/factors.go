@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +42,18 @@ func (p *program) newFactors(policy *factor.Policy, gate *identity.Gate) (err er
 	return err
 }
 
+// factorRow is how commands print what somebody has enrolled. It has no secret.
+type factorRow struct {
+	Kind      string    `json:"kind"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	UsedAt    time.Time `json:"used_at"`
+}
+
+func factorRowOf(e *factor.Enrolment) factorRow {
+	return factorRow{Kind: string(e.Kind), Name: e.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt}
+}
+
 func usersResetFactor(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reset-factor LOGIN-NAME|SUBJECT",
@@ -60,7 +73,7 @@ func usersResetFactor(file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %d second factors of %s\n", n, args[0])
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %d second factor(s) of %s\n", n, args[0])
 			return err
 		})
 	}

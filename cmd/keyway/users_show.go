@@ -22,6 +22,7 @@ type userRow struct {
 	Claims        map[string]any `json:"claims,omitempty"`
 	Accounts      []accountRow   `json:"accounts,omitempty"`
 	Links         []linkRow      `json:"links,omitempty"`
+	Factors       []factorRow    `json:"second_factors,omitempty"`
 }
 
 type nameRow struct {
@@ -104,7 +105,7 @@ func (p *program) findUser(ctx context.Context, directory, name string) (*identi
 
 func usersShow(file *string) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts and links", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
+		Use: "show LOGIN-NAME|SUBJECT", Short: "Show a user with all accounts, links and second factors", Example: "  keyway users show alice", Args: oneArg("LOGIN-NAME|SUBJECT"),
 	}
 	directory := c.Flags().String("directory", "default", "the directory of the login name")
 	format := outputFlag(c)
@@ -136,6 +137,15 @@ func usersShow(file *string) *cobra.Command {
 					text += ", refused there since " + l.RefusedAt.Format(time.RFC3339)
 				}
 				rows = append(rows, []string{"link", text})
+			}
+			held, err := p.store.ListEnrolments(ctx, u.Subject)
+			if err != nil {
+				return err
+			}
+			for i := range held {
+				e := factorRowOf(&held[i])
+				r.Factors = append(r.Factors, e)
+				rows = append(rows, []string{"second factor", fmt.Sprintf("%s %q, used at %s", e.Kind, e.Name, e.UsedAt.Format(time.RFC3339))})
 			}
 			return printRows(cmd.OutOrStdout(), *format, r, []string{"what", "value"}, rows)
 		})

@@ -94,6 +94,19 @@ func (p *Policy) Vouches(connector string, amr []string, acr string) bool {
 	return u.Trust && (slices.Contains(amr, "mfa") || acr != "" && slices.Contains(u.ACRs, acr))
 }
 
+// Contexts are those that a connector is asked for where its people need a second
+// factor: they may give it there.
+func (p *Policy) Contexts(connector string, wanted bool) []string {
+	if !p.Offered() {
+		return nil
+	}
+	u := p.options.Connectors[connector]
+	if !u.Trust || !wanted && !u.Require && p.options.Mode != ModeRequired {
+		return nil
+	}
+	return u.ACRs
+}
+
 // Asked is who is signed in, and what for.
 type Asked struct {
 	Subject   string
