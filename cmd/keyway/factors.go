@@ -50,8 +50,15 @@ type factorRow struct {
 	UsedAt    time.Time `json:"used_at"`
 }
 
-func factorRowOf(e *factor.Enrolment) factorRow {
-	return factorRow{Kind: string(e.Kind), Name: e.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt}
+// factorRows adds what the user has enrolled to r, and returns it as rows.
+func (p *program) factorRows(ctx context.Context, subject string, r *userRow) (rows [][]string, err error) {
+	held, err := p.store.ListEnrolments(ctx, subject)
+	for i := range held {
+		e := &held[i]
+		r.Factors = append(r.Factors, factorRow{Kind: string(e.Kind), Name: e.Name, CreatedAt: e.CreatedAt, UsedAt: e.UsedAt})
+		rows = append(rows, []string{"second factor", fmt.Sprintf("%s %q, used at %s", e.Kind, e.Name, e.UsedAt.Format(time.RFC3339))})
+	}
+	return rows, err
 }
 
 func usersResetFactor(file *string) *cobra.Command {

@@ -138,16 +138,11 @@ func usersShow(file *string) *cobra.Command {
 				}
 				rows = append(rows, []string{"link", text})
 			}
-			held, err := p.store.ListEnrolments(ctx, u.Subject)
+			more, err := p.factorRows(ctx, u.Subject, &r)
 			if err != nil {
 				return err
 			}
-			for i := range held {
-				e := factorRowOf(&held[i])
-				r.Factors = append(r.Factors, e)
-				rows = append(rows, []string{"second factor", fmt.Sprintf("%s %q, used at %s", e.Kind, e.Name, e.UsedAt.Format(time.RFC3339))})
-			}
-			return printRows(cmd.OutOrStdout(), *format, r, []string{"what", "value"}, rows)
+			return printRows(cmd.OutOrStdout(), *format, r, []string{"what", "value"}, append(rows, more...))
 		})
 	}
 	return c
