@@ -74,7 +74,7 @@ func TestTheWholeStoryOfAPersonOfAnUpstream(t *testing.T) {
 func (p *person) setsUpAnApp() (key, recovery string) {
 	p.Helper()
 	p.presses("factor-add", "enrol-form")
-	key = answerOf(p, chromedp.Value(chromedp.ID("key")))
+	key = p.shownKey()
 	p.enters("code", p.showsCode(key, time.Now()))
 	p.presses("enrol-submit", "codes")
 	recovery = strings.Fields(p.reads("codes"))[0]
