@@ -3,7 +3,6 @@ package federation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -132,6 +131,7 @@ func (p *Password) admit(ctx context.Context, person *upstream.Person, l *identi
 	}
 	return &identity.Identity{
 		User: *user, AuthTime: p.options.Now(), AMR: []string{"pwd"}, Connector: p.options.Connector.ID,
+		Person: nameOf(person.Issuer, person.Subject),
 	}, nil
 }
 
@@ -153,6 +153,9 @@ func (p *Password) save(ctx context.Context, who *identity.Federated, link *iden
 	p.recent.note(who, now)
 	return saved.Subject, nil
 }
+
+// nameOf is what somebody is called who may be no user yet.
+func nameOf(issuer, subject string) string { return issuer + " " + subject }
 
 // link returns nil where nobody is linked.
 func (p *Password) link(ctx context.Context, issuer, subject string) (*identity.Link, error) {
@@ -178,7 +181,7 @@ func (p *Password) refusal(ctx context.Context, err error, system string) error 
 	if !errors.As(err, &e) || e.Subject == "" {
 		return failure
 	}
-	failure.Name = fmt.Sprintf("%s %s", e.Issuer, e.Subject)
+	failure.Name = nameOf(e.Issuer, e.Subject)
 	link, err := p.link(ctx, e.Issuer, e.Subject)
 	if err != nil {
 		return err

@@ -213,7 +213,17 @@ func TestCVE202524806AllNamesOfAPersonCountAsOne(t *testing.T) {
 		require.Len(t, o.asked, before, "the name of a locked user is not sent to anybody")
 	})
 	t.Run("of somebody who is none yet", func(t *testing.T) {
-		require.Equal(t, []identity.Reason{wrong, wrong, wrong, locked}, guess(newOffice(t), "alice", "corp\\alice", "a.lice", "alice"))
+		o := newOffice(t)
+		require.Equal(t, []identity.Reason{wrong, wrong, wrong, locked}, guess(o, "alice", "corp\\alice", "a.lice", "alice"))
+		for range 2 { // the first right guess may make the user
+			_, err := o.signIn.Authenticate(t.Context(), as("alice", "right"))
+			require.Equal(t, locked, identity.ReasonOf(err), "a right guess is told from a wrong one by nobody")
+		}
+	})
+	t.Run("of somebody who is none yet, of whom the upstream is asked no more", func(t *testing.T) {
+		o := newOffice(t)
+		require.Equal(t, []identity.Reason{wrong, wrong, wrong, locked, locked}, guess(o, "alice", "alice", "alice", "alice", "alice"))
+		require.Len(t, o.asked, 3)
 	})
 	t.Run("and somebody else's do not", func(t *testing.T) {
 		require.Equal(t, []identity.Reason{wrong, wrong, wrong, wrong}, guess(newOffice(t), "alice", "bob", "alice", "bob"))

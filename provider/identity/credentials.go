@@ -102,6 +102,7 @@ type Identity struct {
 	Connector string // whose upstream vouches for them; "" for a proof of our own
 	ACR       string // by the word of that upstream; "" where it gave none
 	Upstream  Vouching
+	Person    string // what failures of theirs were of before they were a user, see [Failure]; "" for none
 
 	AppPassword bool   // proved by an app password, and not by the person's own
 	Verifier    string // the step of a [Chain] that said so, for the audit trail

@@ -41,7 +41,8 @@ type Failure struct {
 	Err    error // for the log, never for the wire; may be nil
 	// Subject and Name say whose failure it was, where the login name did not and an
 	// upstream does: a user of ours, or somebody who is none yet. Their failures
-	// count as one, by whatever names they were tried.
+	// count as one, by whatever names they were tried; [Identity.Person] is that Name
+	// once they come in.
 	Subject, Name string
 	// Candid says that everybody whom the upstream knows has an account in the calling
 	// system: it may be told to who is unknown here.

@@ -48,6 +48,7 @@ type Question struct {
 
 	wrongCode bool   // behind a right password: counts as wrong code, too
 	verifier  string // that answered, for the event
+	person    string // whom an upstream found: its failures count, too, for who is no user yet
 }
 
 // GateOptions configures a [Gate]. Zero values mean the defaults.
@@ -203,9 +204,9 @@ func askStatus(q *Question) error {
 
 // askLockout counts failures, of which own are the asker's own.
 func (g *Gate) askLockout(ctx context.Context, q *Question, own int) (failed bool, err error) {
-	who, source := g.userKey(q), g.sourceKey(q)
-	keys := make([]string, 0, 2)
-	for _, k := range [...]string{who, source} {
+	who, person, source := g.userKey(q), g.personKey(q), g.sourceKey(q)
+	keys := make([]string, 0, 3)
+	for _, k := range [...]string{who, person, source} {
 		if k != "" {
 			keys = append(keys, k)
 		}
@@ -218,7 +219,7 @@ func (g *Gate) askLockout(ctx context.Context, q *Question, own int) (failed boo
 		return false, storageFailure(err)
 	}
 	switch {
-	case who != "" && counts[who]-own >= g.failures:
+	case who != "" && counts[who]-own >= g.failures, person != "" && counts[person]-own >= g.failures:
 		return true, Fail(ReasonLocked, errors.New("too many failures of this user"))
 	case source != "" && counts[source]-own >= g.sourceFailures:
 		return false, Fail(ReasonLocked, errSourceLocked)

@@ -53,7 +53,7 @@ func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // failureKeys is what a failure counts against.
 func (g *Gate) failureKeys(q *Question, reason Reason) []string {
-	var user, source, code string
+	var user, person, source, code string
 	if q.wrongCode && g.failures >= 0 {
 		code = codeKey(q.Subject)
 	}
@@ -63,7 +63,7 @@ func (g *Gate) failureKeys(q *Question, reason Reason) []string {
 			user, source = g.userKey(q), g.sourceKey(q)
 		}
 	case ReasonWrongPassword, ReasonUnknownUser:
-		user, source = g.userKey(q), g.sourceKey(q)
+		user, person, source = g.userKey(q), g.personKey(q), g.sourceKey(q)
 	case ReasonInvalidClient:
 		if g.askNetwork(q) == nil { // else Ask refused before there was a proof
 			source = g.sourceKey(q)
@@ -74,8 +74,8 @@ func (g *Gate) failureKeys(q *Question, reason Reason) []string {
 		}
 	default:
 	}
-	keys := make([]string, 0, 3)
-	for _, k := range [...]string{user, source, code} {
+	keys := make([]string, 0, 4)
+	for _, k := range [...]string{user, person, source, code} {
 		if k != "" {
 			keys = append(keys, k)
 		}
@@ -123,11 +123,24 @@ func (g *Gate) userKey(q *Question) string {
 	case q.Name == "":
 		return ""
 	}
+	return "name:" + g.hidden(q.Directory, FoldName(q.Name))
+}
+
+// personKey is under what failures of somebody count whom an upstream knows by many
+// names; "" when they do not.
+func (g *Gate) personKey(q *Question) string {
+	if g.failures < 0 || q.person == "" {
+		return ""
+	}
+	return "person:" + g.hidden("", q.person)
+}
+
+func (g *Gate) hidden(directory, name string) string {
 	mac := hmac.New(sha256.New, g.nameKey)
-	mac.Write([]byte(q.Directory))
+	mac.Write([]byte(directory))
 	mac.Write([]byte{0})
-	mac.Write([]byte(FoldName(q.Name)))
-	return "name:" + hex.EncodeToString(mac.Sum(nil))
+	mac.Write([]byte(name))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // codeKey is under what wrong second factors of a user count.

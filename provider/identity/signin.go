@@ -70,7 +70,7 @@ func (s *SignIn) Authenticate(ctx context.Context, c Credentials) (*Identity, er
 	// An authenticator other than our own may know a user that the name did
 	// not lead to.
 	q.Moment, q.Subject, q.Status, q.verifier = MomentEnter, id.User.Subject, id.User.Status, id.Verifier
-	q.Connector, q.Factor = id.Connector, factorOf(c, id)
+	q.Connector, q.Factor, q.person = id.Connector, factorOf(c, id), id.Person
 	failed, err := s.gate.ask(ctx, &q)
 	if err != nil {
 		return nil, s.refuse(ctx, c, q, err)
@@ -161,7 +161,7 @@ func (s *SignIn) refuse(ctx context.Context, c Credentials, q Question, cause er
 // counted is q as its failures count.
 func counted(c Credentials, q Question) Question {
 	if c.Hopeless {
-		q.Name, q.Subject = "", ""
+		q.Name, q.Subject, q.person = "", "", ""
 	}
 	return q
 }
@@ -190,7 +190,7 @@ func (q *Question) concern(err error) {
 	case !errors.As(err, &f) || q.Subject != "":
 	case f.Subject != "":
 		q.Subject = f.Subject
-	case f.Name != "":
-		q.Name = f.Name
+	default:
+		q.person = f.Name
 	}
 }
