@@ -134,7 +134,7 @@ func (f *Federation) ForName(name string) *Connector {
 	if f == nil || at < 0 {
 		return nil
 	}
-	domain := strings.ToLower(strings.TrimSpace(name[at+1:]))
+	domain := identity.FoldName(strings.TrimSpace(name[at+1:])) // as it is looked up
 	for i := range f.options.Connectors {
 		if c := &f.options.Connectors[i]; c.Upstream != nil && slices.Contains(c.Domains, domain) {
 			return c

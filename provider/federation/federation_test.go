@@ -244,9 +244,9 @@ func TestCVE20269087LinkingIsBoundToTheSessionThatBeganIt(t *testing.T) {
 }
 
 func TestWhereANameLeads(t *testing.T) {
-	j := newJourney(t, func(c *federation.Connector) { c.Hidden = true })
+	j := newJourney(t, func(c *federation.Connector) { c.Hidden, c.Domains = true, append(c.Domains, "sales.example") })
 	for name, id := range map[string]string{
-		"alice@corp.example": "corp", "Alice@CORP.example ": "corp", "a@b@corp.example": "corp",
+		"alice@corp.example": "corp", "Alice@CORP.example ": "corp", "alice@\u017fales.example": "corp", "a@b@corp.example": "corp",
 		"alice@sub.corp.example": "", "alice": "", "corp.example": "", "alice@corp.example@evil.example": "",
 	} {
 		got := ""

@@ -121,10 +121,11 @@ func (r *Rule) fits(c Credentials) bool {
 
 func among(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 
-// domainOf is "" for a name without one. Domains of rules are in lower case.
+// domainOf is "" for a name without one. Domains of rules are in lower case. A name
+// is read as it is looked up, or another spelling of it would come under another rule.
 func domainOf(name string) string {
-	_, domain, _ := cutLast(name, "@")
-	return strings.ToLower(domain)
+	_, domain, _ := cutLast(FoldName(name), "@")
+	return domain
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

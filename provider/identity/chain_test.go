@@ -72,20 +72,25 @@ func TestTheFirstRuleThatFitsCounts(t *testing.T) {
 	t.Parallel()
 	step := func(name string) []identity.Step { return []identity.Step{{Name: name, Authenticator: saying("")}} }
 	chain, err := identity.NewChain([]identity.Rule{
-		{Systems: []string{"faveo"}, Domains: []string{"corp.example"}, Steps: step("ldap")},
+		{Systems: []string{"faveo"}, Domains: []string{"corp.example", "sales.example"}, Steps: step("ldap")},
 		{Directories: []string{"crmcom/X"}, Steps: step("crm")},
 		{Steps: step("local")},
 	})
 	require.NoError(t, err)
-	for name, c := range map[string]identity.Credentials{
-		"ldap":  {System: "faveo", Username: "alice@evil.example@CORP.example"},
-		"crm":   {System: "faveo", Directory: "crmcom/X", Username: "alice"},
-		"local": {System: "ossn", Username: "alice@corp.example"},
+	for _, c := range []struct {
+		want  string
+		login identity.Credentials
+	}{
+		{"ldap", identity.Credentials{System: "faveo", Username: "alice@evil.example@CORP.example"}},
+		{"ldap", identity.Credentials{System: "faveo", Username: "alice@corp.example  "}}, // all of them are one name
+		{"ldap", identity.Credentials{System: "faveo", Username: "alice@\u017fales.example"}},
+		{"crm", identity.Credentials{System: "faveo", Directory: "crmcom/X", Username: "alice"}},
+		{"local", identity.Credentials{System: "ossn", Username: "alice@corp.example"}},
 	} {
 		var trace identity.Trace
-		_, err := chain.Authenticate(identity.WithTrace(t.Context(), &trace), c)
+		_, err := chain.Authenticate(identity.WithTrace(t.Context(), &trace), c.login)
 		require.NoError(t, err)
-		require.Equal(t, name, trace.Steps[0].Verifier)
+		require.Equal(t, c.want, trace.Steps[0].Verifier, c.login.Username)
 	}
 }
 
