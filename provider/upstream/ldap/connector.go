@@ -148,7 +148,7 @@ func (c *Connector) bindFirst(ctx context.Context, name, password string) (*upst
 	if !c.options.bindsDN() { // names are ambiguous; that this entry has this password is not
 		err = visitor.bind(ctx, e.DN, password)
 		if kind := upstream.KindOf(err); kind == upstream.Wrong || kind == upstream.Unknown {
-			return nil, upstream.Fail(upstream.Untrusted, "the entry that was found is not who signed in")
+			return nil, upstream.Fail(upstream.Refused, "the entry that was found is not who signed in")
 		}
 	}
 	if err := c.judge(e, err); err != nil {
@@ -249,7 +249,7 @@ func only(ctx context.Context, find finder, r *goldap.SearchRequest) (*goldap.En
 	case len(found) == 0:
 		return nil, upstream.Fail(upstream.Unknown, "nobody there is found")
 	case len(found) > 1:
-		return nil, upstream.Fail(upstream.Untrusted, "more than one entry is found")
+		return nil, upstream.Fail(upstream.Refused, "more than one entry is found")
 	case found[0].DN == "":
 		return nil, upstream.Fail(upstream.Untrusted, "the entry has no name; to bind as it would be to bind as nobody")
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
-
-	"keyway/provider/upstream"
 )
 
 const memberOf = "memberOf"
@@ -21,7 +19,7 @@ func (c *Connector) groups(ctx context.Context, find finder, e *goldap.Entry) ([
 		return nil, err
 	}
 	if len(names) > c.options.Groups.Max {
-		return nil, upstream.Fail(upstream.Untrusted, fmt.Sprintf("the person is in more than %d groups", c.options.Groups.Max))
+		return nil, unfit(fmt.Sprintf("the person is in more than %d groups", c.options.Groups.Max))
 	}
 	slices.Sort(names)
 	all := []any{}
@@ -86,7 +84,7 @@ func (g *Groups) listed(e *goldap.Entry) ([]string, error) {
 	var names []string
 	for _, a := range e.Attributes {
 		if len(a.Name) > len(memberOf) && strings.EqualFold(a.Name[:len(memberOf)+1], memberOf+";") { // ;range=0-1499
-			return nil, upstream.Fail(upstream.Untrusted, "the directory names a part of the person's groups only")
+			return nil, unfit("the directory names a part of the person's groups only")
 		}
 	}
 	for _, text := range e.GetEqualFoldAttributeValues(memberOf) {

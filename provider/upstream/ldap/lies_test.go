@@ -203,7 +203,7 @@ func TestServersThatLie(t *testing.T) {
 		"deeply nested": {func(_ int64, w net.Conn) { _, _ = w.Write(bytes.Repeat([]byte{0x30, 0x80}, 4000)) }, upstream.Unavailable},
 		"entries without end": {func(id int64, w net.Conn) {
 			_, _ = w.Write(bytes.Repeat(entry(id, "uid=a,dc=corp", "x").Bytes(), 40_000))
-		}, upstream.Untrusted},
+		}, upstream.Refused},
 		"an entry without a name": {func(id int64, w net.Conn) {
 			_, _ = w.Write(slices.Concat(entry(id, "", "x").Bytes(), result(id, opDone, 0, "").Bytes()))
 		}, upstream.Untrusted},

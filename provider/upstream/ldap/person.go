@@ -40,6 +40,10 @@ func (o *Options) wanted() []string {
 	return slices.Compact(all)
 }
 
+// unfit is about one entry, whose password was right: no guess, and no outage, or
+// whoever has it could open the breaker for everybody.
+func unfit(why string) error { return upstream.Fail(upstream.Disabled, why) }
+
 // person is who an entry is.
 func (c *Connector) person(ctx context.Context, find finder, e *goldap.Entry) (*upstream.Person, error) {
 	subject, err := c.options.subjectOf(e)
@@ -66,17 +70,17 @@ func (c *Connector) person(ctx context.Context, find finder, e *goldap.Entry) (*
 func (o *Options) subjectOf(e *goldap.Entry) (string, error) {
 	values := e.GetEqualFoldRawAttributeValues(o.Subject)
 	if len(values) != 1 {
-		return "", upstream.Fail(upstream.Untrusted, fmt.Sprintf("the entry has %d values of %s and must have one", len(values), o.Subject))
+		return "", unfit(fmt.Sprintf("the entry has %d values of %s and must have one", len(values), o.Subject))
 	}
 	if o.subjectIsGUID() {
 		if text, ok := textOfGUID(values[0]); ok {
 			return text, nil
 		}
-		return "", upstream.Fail(upstream.Untrusted, "the objectGUID is none")
+		return "", unfit("the objectGUID is none")
 	}
 	text := string(values[0])
 	if text == "" || len(text) > maxSubject || !isText(values[0]) {
-		return "", upstream.Fail(upstream.Untrusted, o.Subject+" is empty, too long or no text")
+		return "", unfit(o.Subject + " is empty, too long or no text")
 	}
 	return text, nil
 }
@@ -129,7 +133,7 @@ func first(v any) (string, bool) {
 func valueOf(e *goldap.Entry, name string) (any, error) {
 	raw := e.GetEqualFoldRawAttributeValues(name)
 	if len(raw) > maxValues {
-		return nil, upstream.Fail(upstream.Untrusted, fmt.Sprintf("the entry has more than %d values of %s", maxValues, name))
+		return nil, unfit(fmt.Sprintf("the entry has more than %d values of %s", maxValues, name))
 	}
 	raw = slices.DeleteFunc(slices.Clone(raw), func(b []byte) bool { return len(b) > maxValue })
 	binary := slices.ContainsFunc(raw, func(b []byte) bool { return !isText(b) })

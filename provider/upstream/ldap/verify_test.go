@@ -167,10 +167,10 @@ func TestANameThatTwoEntriesHaveIsNobodys(t *testing.T) {
 	s.Add(t, "cn=second,"+ldaptest.Base, ldaptest.Entry{
 		"objectClass": {"inetOrgPerson"}, "sn": {"Second"}, "uid": {"alice"}, "userPassword": {"alice-secret"},
 	})
-	require.Equal(t, upstream.Untrusted, kind(t, connect(t, options(s)), "alice", "alice-secret"))
+	require.Equal(t, upstream.Refused, kind(t, connect(t, options(s)), "alice", "alice-secret"))
 	require.Empty(t, kind(t, connect(t, options(s)), "bob", "bob-secret"))
 	everybody := func(o *ldap.Options) { o.UserFilter = "(|(uid={username})(objectClass=inetOrgPerson))" }
-	require.Equal(t, upstream.Untrusted, kind(t, connect(t, options(s), everybody), "bob", "bob-secret"), "far more than are asked for")
+	require.Equal(t, upstream.Refused, kind(t, connect(t, options(s), everybody), "bob", "bob-secret"), "far more than are asked for")
 }
 
 func TestWhatAnEntryHasTooMuchOrTooLittleOf(t *testing.T) {
@@ -184,19 +184,19 @@ func TestWhatAnEntryHasTooMuchOrTooLittleOf(t *testing.T) {
 	s.Set(t, ldaptest.PersonDN("alice"), "title", "Dr.", "Prof.")
 	wants := func(names ...string) func(*ldap.Options) { return func(o *ldap.Options) { o.Attributes = names } }
 
-	require.Equal(t, upstream.Untrusted, kind(t, connect(t, options(s), wants("description")), "bob", "bob-secret"))
+	require.Equal(t, upstream.Disabled, kind(t, connect(t, options(s), wants("description")), "bob", "bob-secret"))
 	p, err := verify(t, connect(t, options(s), wants("jpegPhoto", "title", "pager")), "alice", "alice-secret")
 	require.NoError(t, err)
 	delete(p.Claims, "groups")
 	require.Equal(t, map[string]any{"jpegPhoto": "/wBzbWFsbA==", "title": []any{"Dr.", "Prof."}, "dn": ldaptest.PersonDN("alice")}, p.Claims)
 
 	bySubject := func(o *ldap.Options) { o.Subject = "title" }
-	require.Equal(t, upstream.Untrusted, kind(t, connect(t, options(s), bySubject), "alice", "alice-secret"), "two subjects")
-	require.Equal(t, upstream.Untrusted, kind(t, connect(t, options(s), bySubject), "bob", "bob-secret"), "no subject")
+	require.Equal(t, upstream.Disabled, kind(t, connect(t, options(s), bySubject), "alice", "alice-secret"), "two subjects")
+	require.Equal(t, upstream.Disabled, kind(t, connect(t, options(s), bySubject), "bob", "bob-secret"), "no subject")
 	few := func(o *ldap.Options) { o.Groups.Max = 1 }
 	for _, from := range []string{"search", "memberof"} {
 		c := connect(t, options(s), few, func(o *ldap.Options) { o.Groups.From = from })
-		require.Equal(t, upstream.Untrusted, kind(t, c, "alice", "alice-secret"), "more groups than may be")
+		require.Equal(t, upstream.Disabled, kind(t, c, "alice", "alice-secret"), "more groups than may be")
 		require.Empty(t, kind(t, c, "carol", "carol-secret"))
 	}
 }
