@@ -54,7 +54,7 @@ func (t *Teller) Tell(ctx context.Context, c *client.Client, subject string, sco
 	}
 	told = []string{}
 	for _, l := range links {
-		if !t.options.Live(l.Connector) || !c.Admits(l.Connector) {
+		if !l.RefusedAt.IsZero() || !t.options.Live(l.Connector) || !c.Admits(l.Connector) {
 			continue
 		}
 		for _, r := range l.Roles {

@@ -21,11 +21,15 @@ func TestOfWhichRolesAClientIsTold(t *testing.T) {
 	require.NoError(t, err)
 	subject := saved[0].Subject
 	for connector, has := range map[string][]string{
-		"corp": {"payroll-admin", "staff"}, "hobby": {"admin", "staff"}, "gone": {"root"},
+		"corp": {"payroll-admin", "staff"}, "hobby": {"admin", "staff"}, "gone": {"root"}, "former": {"chief"},
 	} {
-		require.NoError(t, db.AddLink(t.Context(), &identity.Link{
+		l := &identity.Link{
 			Connector: connector, Issuer: "https://" + connector, UpstreamSubject: "u1", Subject: subject, Origin: identity.LinkProved, Roles: has, LinkedAt: now(), SeenAt: now(),
-		}))
+		}
+		if connector == "former" { // which vouches for her no more
+			l.RefusedAt = now()
+		}
+		require.NoError(t, db.AddLink(t.Context(), l))
 	}
 	teller, err := roles.New(roles.Options{Links: db, Live: func(c string) bool { return c != "gone" }})
 	require.NoError(t, err)
