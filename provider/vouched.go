@@ -96,8 +96,8 @@ const renewAt = 30 * time.Second
 // elsewhere. It gets a new one where the last has ended.
 func (p *Provider) handOver(ctx context.Context, ar *fosite.AccessRequest, u *unit, link *identity.Link) (fosite.AccessResponder, error) {
 	now := p.options.Now()
-	lives := func(l *identity.Link, more time.Duration) bool {
-		return l != nil && len(l.AccessToken) > 0 && (l.AccessExpires.IsZero() || l.AccessExpires.Sub(now) > more)
+	lives := func(l *identity.Link, more time.Duration) bool { // one of another connector to the same upstream is for others
+		return l != nil && l.Connector == u.takes && len(l.AccessToken) > 0 && (l.AccessExpires.IsZero() || l.AccessExpires.Sub(now) > more)
 	}
 	e := identity.Event{At: now, Kind: "upstream_token_taken", ClientID: u.caller.ID, RequestID: u.requestID, Connector: u.takes}
 	e.Subject = ar.Session.GetSubject()

@@ -98,26 +98,31 @@ func (f *Federation) FollowMade(ctx context.Context, q Question) error {
 
 var errNoLink = errors.New("nobody at the upstream is linked to the user")
 
-// followEach follows the links that have a connector, and returns the last.
+// followEach follows the links that have a connector, and returns one of the
+// question's connector where there is one.
 func (f *Federation) followEach(ctx context.Context, q Question, of func(*identity.Link) *Connector) (*identity.Link, error) {
 	links, err := f.options.Links.ListLinks(ctx, q.Subject)
 	if err != nil {
 		return nil, storageOutage(err)
 	}
-	var last *identity.Link
+	var found *identity.Link
 	for i := range links {
 		c := of(&links[i])
 		if c == nil {
 			continue
 		}
-		if last, err = f.followOne(ctx, &following{connector: c, question: q, link: &links[i], began: f.options.Now()}); err != nil {
+		l, err := f.followOne(ctx, &following{connector: c, question: q, link: &links[i], began: f.options.Now()})
+		if err != nil {
 			return nil, err
 		}
+		if found == nil || l.Connector == q.Connector {
+			found = l
+		}
 	}
-	if last == nil {
+	if found == nil {
 		return nil, identity.Fail(identity.ReasonDisabled, errNoLink)
 	}
-	return last, nil
+	return found, nil
 }
 
 // following is the way of one link.

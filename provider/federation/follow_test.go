@@ -244,6 +244,15 @@ func TestTwoConnectorsToOneUpstreamAskByTheOneThatHasTheToken(t *testing.T) {
 	j.Find("other").Issuer = j.idp.URL
 	_, err := j.follow(t, federation.Question{Connector: "other", Subject: q.Subject})
 	require.NoError(t, err)
+	require.NoError(t, j.store.AddLink(t.Context(), &identity.Link{
+		Connector: "other", Issuer: j.idp.URL, UpstreamSubject: "u2", Subject: q.Subject, Origin: identity.LinkByAdmin, LinkedAt: j.at, SeenAt: j.at,
+	}))
+	for connector, subject := range map[string]string{"corp": "u1", "other": "u2"} {
+		l, err := j.follow(t, federation.Question{Connector: connector, Subject: q.Subject})
+		require.NoError(t, err)
+		require.Equal(t, subject, l.UpstreamSubject, "whose own link there is")
+	}
+	require.NoError(t, j.store.RemoveLink(t.Context(), &identity.Unlinking{Subject: q.Subject, Issuer: j.idp.URL, UpstreamSubject: "u2", Anyway: true}))
 	j.Find("other").Issuer = "https://elsewhere.example"
 	_, err = j.follow(t, federation.Question{Connector: "other", Subject: q.Subject})
 	require.Equal(t, identity.ReasonDisabled, identity.ReasonOf(err))

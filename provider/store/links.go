@@ -204,13 +204,17 @@ func keepOwn(r identity.Record, old *person) identity.Record {
 }
 
 // seeLink notes that the upstream vouches for somebody. Whoever is asking it about
-// them comes too late where there is a new refresh token: theirs counts no more.
+// them comes too late where there is a new refresh token: theirs counts no more. What
+// another connector's client was given goes: this one's cannot use it, nor may its
+// clients have it.
 func (s *Store) seeLink(ctx context.Context, tx *session, f *identity.Federated) error {
 	refresh, access, err := s.sealTokens(f)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, `UPDATE upstream_link SET connector = $1, roles = $2, seen_at = $3, refused_at = 0
+	_, err = tx.exec(ctx, `UPDATE upstream_link SET connector = $1, roles = $2, seen_at = $3, refused_at = 0,
+		refresh = CASE WHEN connector = $1 THEN refresh END, access = CASE WHEN connector = $1 THEN access END,
+		access_expires = CASE WHEN connector = $1 THEN access_expires ELSE 0 END
 		WHERE issuer = $4 AND upstream_subject = $5`, f.Connector, listText(f.Roles), millis(s.now()), f.Issuer, f.Subject)
 	if err == nil && refresh != nil {
 		_, err = tx.exec(ctx, `UPDATE upstream_link SET refresh = $1, asked_by = '', ask_at = 0 WHERE issuer = $2 AND upstream_subject = $3`,

@@ -21,6 +21,7 @@ func linkChecks() []check {
 		{"a user who was linked keeps their own claims", linkedKeepsOwn},
 		{"a password that was proved elsewhere comes with its user, and over none that is there", passwordComesOnce},
 		{"every field of a link is kept", everyLinkField},
+		{"what one connector's client was given is not for another to the same upstream", anotherConnectorsTokens},
 		{"a person at an upstream is linked once, and unlinked by their own", linkOnce},
 	}
 }
@@ -183,6 +184,28 @@ func linkedKeepsOwn(t *testing.T, f *fixture) {
 	l, err := f.FindLink(t.Context(), "https://corp.example", "u1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"staff"}, l.Roles)
+}
+
+func anotherConnectorsTokens(t *testing.T, f *fixture) {
+	x := corp("u1", "ann")
+	x.AccessToken, x.AccessExpires = []byte("corp's"), f.clock.now().Add(time.Hour)
+	_, err := f.SaveFederated(t.Context(), x, true)
+	require.NoError(t, err)
+	x.RefreshToken, x.AccessToken = nil, nil
+	_, err = f.SaveFederated(t.Context(), x, true)
+	require.NoError(t, err)
+	l, err := f.FindLink(t.Context(), x.Issuer, "u1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"upstream-refresh", "corp's"}, []string{string(l.RefreshToken), string(l.AccessToken)}, "a sign-in without tokens leaves those that were kept")
+	x.Connector = "partner"
+	_, err = f.SaveFederated(t.Context(), x, true)
+	require.NoError(t, err)
+	l, err = f.FindLink(t.Context(), x.Issuer, "u1")
+	require.NoError(t, err)
+	require.Equal(t, "partner", l.Connector)
+	require.Empty(t, l.RefreshToken, "the upstream would refuse it to another client, and the person would lose everything")
+	require.Empty(t, l.AccessToken)
+	require.Zero(t, l.AccessExpires)
 }
 
 func everyLinkField(t *testing.T, f *fixture) {
