@@ -154,6 +154,24 @@ func TestAttack18ATripIsOneBrowsersAndOnce(t *testing.T) {
 	untrusted("a callback after its time", a, err)
 }
 
+// The state of a trip that leads out is in URLs, as that of a sign-in is.
+func TestATripThatLeadsOutIsNoSignIn(t *testing.T) {
+	j := newJourney(t, func(c *federation.Connector) { c.Life.SignOut = true })
+	to := j.SignOut(t.Context(), federation.Leaving{Connector: "corp", Browser: browser, ReturnTo: "https://keyway.example/login/signed-out/corp", Then: "https://app.example.com/bye"})
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	state := u.Query().Get("state")
+	require.NotEmpty(t, state, to)
+	for _, guess := range []string{state, "signing out\x00" + state} {
+		a, err := j.comes(t, url.Values{"code": {"c"}, "state": {guess}})
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), guess)
+		require.Nil(t, a, "there is no such trip")
+	}
+	then, err := j.SignedOut(t.Context(), "corp", browser, state)
+	require.NoError(t, err)
+	require.Equal(t, "https://app.example.com/bye", then)
+}
+
 func TestAttack16AnAnswerOfOneConnectorAtAnothersPath(t *testing.T) {
 	j := newJourney(t)
 	_, err := j.Return(t.Context(), "other", visitor(), j.goes(t))

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -57,7 +58,7 @@ func (f *Federation) SignOut(ctx context.Context, l Leaving) string {
 	to, err := up.SignOutURL(ctx, string(l.IDToken), l.ReturnTo, state)
 	if err == nil && to != "" {
 		err = f.options.Storage.AddTrip(ctx, &Trip{
-			Hash: outwards(state), Connector: c.ID, Browser: l.Browser, Interaction: l.Then, CreatedAt: now, ExpiresAt: now.Add(f.options.Lifetime),
+			Hash: f.outwards(state), Connector: c.ID, Browser: l.Browser, Interaction: l.Then, CreatedAt: now, ExpiresAt: now.Add(f.options.Lifetime),
 		})
 	}
 	if err != nil {
@@ -68,9 +69,14 @@ func (f *Federation) SignOut(ctx context.Context, l Leaving) string {
 	return to
 }
 
-// outwards is the hash of a trip that leads out. It is none that a sign-in could end
-// with.
-func outwards(state string) [32]byte { return sha256.Sum256([]byte("signing out\x00" + state)) }
+// outwards is the hash of a trip that leads out. With our key in it, no state that a
+// browser could bring to a sign-in has the same.
+func (f *Federation) outwards(state string) (hash [32]byte) {
+	mac := hmac.New(sha256.New, f.options.Key)
+	mac.Write([]byte("keyway signing out\x00" + state))
+	mac.Sum(hash[:0])
+	return hash
+}
 
 // SignedOut returns where a browser goes on that comes back from signing out at an
 // upstream; "" for our own page. It was judged before the browser left: what comes
@@ -79,7 +85,7 @@ func (f *Federation) SignedOut(ctx context.Context, connector string, browser [3
 	if state == "" || len(state) > maxState {
 		return "", nil
 	}
-	trip, err := f.options.Storage.TakeTrip(ctx, outwards(state))
+	trip, err := f.options.Storage.TakeTrip(ctx, f.outwards(state))
 	if errors.Is(err, identity.ErrNotFound) {
 		return "", nil
 	}
