@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
@@ -169,8 +170,18 @@ func (r *run) truth(field string) bool {
 // text takes a missing value for "".
 func (r *run) text(field string) string {
 	s, ok := textOf(r.value(field))
-	if r.err == nil && (!ok || len(s) > maxText) {
+	if r.err == nil && (!ok || len(s) > maxText || !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
 		r.err = fmt.Errorf("%s: not a text of at most %d bytes", field, maxText)
+	}
+	return s
+}
+
+// name is a text that can be a login name, or "". What no user can be called is the
+// upstream's fault, and no outage of ours.
+func (r *run) name(field string) string {
+	s := r.text(field)
+	if folded := identity.FoldName(s); r.err == nil && s != "" && (folded == "" || len(folded) > maxText) {
+		r.err = fmt.Errorf("%s: not a login name of at most %d bytes", field, maxText)
 	}
 	return s
 }
@@ -219,7 +230,7 @@ func (m *Mapping) Map(p *upstream.Person) (*identity.Federated, error) {
 	}
 	f := &identity.Federated{
 		Connector: m.options.Connector, Issuer: p.Issuer, Subject: p.Subject, SID: p.SID,
-		LoginName: identity.LoginName{Directory: m.options.Directory, Name: r.text("login_name"), Slot: identity.SlotPassword},
+		LoginName: identity.LoginName{Directory: m.options.Directory, Name: r.name("login_name"), Slot: identity.SlotPassword},
 		Email:     r.text("email"), EmailVerified: r.truth("email_verified"), Roles: r.texts("roles"),
 		Claims: m.claims(r, p),
 	}
@@ -259,7 +270,7 @@ func (m *Mapping) claims(r *run, p *upstream.Person) map[string]any {
 func (m *Mapping) names(r *run) []identity.LoginName {
 	var out []identity.LoginName
 	for _, directory := range slices.Sorted(maps.Keys(m.options.Names)) {
-		if name := r.text(nameField(directory)); name != "" {
+		if name := r.name(nameField(directory)); name != "" {
 			out = append(out, identity.LoginName{Directory: directory, Name: name, Slot: identity.SlotPassword})
 		}
 	}

@@ -80,14 +80,20 @@ func TestAMappingNamesPeopleInFurtherDirectories(t *testing.T) {
 
 func TestWhatCannotBeMappedIsUntrusted(t *testing.T) {
 	for name, o := range map[string]mapping.Options{
-		"a list for a name":       {LoginName: "claims.groups"},
-		"an empty name":           {LoginName: `""`},
-		"an endless name":         {LoginName: `repeat("a", 600)`},
-		"a text for true":         {Allow: "claims.name"},
-		"a role that is none":     {Roles: "[1]"},
-		"a list that explodes":    {Roles: "map(1..99999, 1..99999)"},
-		"a member of a text":      {LoginName: "claims.name.first.second"},
-		"an id that is an object": {Accounts: map[string]mapping.Account{"faveo": {ID: "claims"}}},
+		"a list for a name":                    {LoginName: "claims.groups"},
+		"an empty name":                        {LoginName: `""`},
+		"an endless name":                      {LoginName: `repeat("a", 600)`},
+		"a name of nothing but blanks":         {LoginName: `"  "`},
+		"a name that grows when folded":        {LoginName: `repeat("ŉ", 256)`},
+		"a name with a NUL":                    {LoginName: `"ann\x00"`},
+		"an address with a NUL":                {Email: `"ann\x00@corp.example"`},
+		"a further name of nothing but blanks": {Names: map[string]string{"crmcom/A": `" "`}},
+		"an id with a NUL":                     {Accounts: map[string]mapping.Account{"faveo": {ID: `"4\x002"`}}},
+		"a text for true":                      {Allow: "claims.name"},
+		"a role that is none":                  {Roles: "[1]"},
+		"a list that explodes":                 {Roles: "map(1..99999, 1..99999)"},
+		"a member of a text":                   {LoginName: "claims.name.first.second"},
+		"an id that is an object":              {Accounts: map[string]mapping.Account{"faveo": {ID: "claims"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := mapping.New(o)

@@ -31,14 +31,15 @@ func (m *Mapping) Try(p *upstream.Person) []Trial {
 	}
 	truth := func(r *run, field string) any { return r.truth(field) }
 	text := func(r *run, field string) any { return r.text(field) }
+	name := func(r *run, field string) any { return r.name(field) }
 	value := func(r *run, field string) any { return r.value(field) }
 	try("allow", truth)
-	try("login_name", text)
+	try("login_name", name)
 	try("email", text)
 	try("email_verified", truth)
 	try("roles", func(r *run, field string) any { return r.texts(field) })
 	for _, directory := range slices.Sorted(maps.Keys(m.options.Names)) {
-		try(nameField(directory), text)
+		try(nameField(directory), name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.options.Claims)) {
 		try("claims."+name, value)
