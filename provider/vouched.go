@@ -170,8 +170,10 @@ func (p *Provider) serveBackchannel(c *gin.Context) error {
 	}
 	e := p.visits.Event(c, "", "")
 	_, err = p.options.Federation.Ended(c.Request.Context(), c.Param(callbackParam), values.Get("logout_token"), e)
-	p.reads.Forget()
 	var said *upstream.Error
+	if !errors.As(err, &said) { // anybody may post what does not hold
+		p.reads.Forget()
+	}
 	switch {
 	case errors.As(err, &said) && said.Kind == upstream.Unavailable:
 		return wire.Of("temporarily_unavailable", err)

@@ -246,6 +246,17 @@ func TestCVE202439315UpstreamTokensAreHandedToWhoMayTakeThemAndShownNowhere(t *t
 				require.NotContains(t, shown, secret)
 			}
 		}
+
+		subject = w.newBrowser().comes(t, idp).str("access_token")
+		_, err = w.store.SaveFederated(t.Context(), &identity.Federated{
+			Connector: "other", Issuer: idp.URL, Subject: "u1", LoginName: identity.LoginName{Directory: "default", Name: "alice@corp.example"},
+			AccessToken: []byte("access-of-another-client"),
+		}, false)
+		require.NoError(t, err)
+		w.seedTaker(t, "corp")
+		a = w.exchangeToken("taker", subject, "audience", "urn:keyway:upstream:corp")
+		wantError(t, a, http.StatusBadRequest, "invalid_target")
+		require.NotContains(t, a.raw, "access-", "what the person's next sign-in brought by another connector to the same upstream")
 	})
 }
 
@@ -342,6 +353,13 @@ func TestALogoutComesDown(t *testing.T) {
 		}
 		require.Equal(t, http.StatusMethodNotAllowed, w.do(b.request(http.MethodGet, issuer+"/login/backchannel/corp")).status)
 		require.False(t, isLogin(b.get(issuer+"/account")))
+		other, err := provider.New(t.Context(), w.options) // another replica
+		require.NoError(t, err)
+		known := w.redeem("web", returned(t, b.get(ask("web", "scope", "openid read"))).Get("code")).str("access_token")
+		require.Equal(t, true, w.introspect(known).body["active"])
+		require.NoError(t, other.RevokeGrant(t.Context(), provider.TokenQuery{Client: "web", Token: known}))
+		require.Equal(t, http.StatusBadRequest, w.tells("corp", "a.b.c").status)
+		require.Equal(t, true, w.introspect(known).body["active"], "whoever posts nonsense makes nobody read everything anew")
 
 		a := w.tells("corp", token)
 		require.Equal(t, http.StatusOK, a.status, a.raw)
