@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -86,11 +87,15 @@ func openPostgres(u *url.URL, timeout time.Duration) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	given := q.Get("sslmode") != ""
 	q.Set("sslmode", mode)
 	u.RawQuery = q.Encode()
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		return nil, err // pgx leaves the password out
+	}
+	if !given && mode == sslDisable && leavesMachine(config) {
+		return nil, errors.New("sslmode is needed: a host beside that of the URL (host=, PGHOST, a service) is another machine; write sslmode=verify-full")
 	}
 	if config.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
 		return nil, errors.New("default_query_exec_mode must not be simple_protocol: it would splice the login name into the query")
@@ -100,6 +105,12 @@ func openPostgres(u *url.URL, timeout time.Duration) (*sql.DB, error) {
 		config.RuntimeParams["application_name"] = "keyway"
 	}
 	return stdlib.OpenDB(*config), nil
+}
+
+// leavesMachine reports whether pgx found another machine than the URL names: by a
+// parameter, by the environment or by a file.
+func leavesMachine(c *pgx.ConnConfig) bool {
+	return !isLocal(c.Host) || slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return !isLocal(f.Host) })
 }
 
 func openMySQL(u *url.URL, timeout time.Duration) (*sql.DB, error) {

@@ -17,19 +17,21 @@ func TestDSNsThatAreRefused(t *testing.T) {
 	empty := filepath.Join(dir, "empty.pem")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	for name, tt := range map[string][2]string{
-		"no scheme":                 {"keyway.db", "it must begin by"},
-		"another database":          {"sqlserver://sa:hunter2@db/x", "it must begin by"},
-		"no URL":                    {"mysql://u:hunter2%zz@db/x", "not a URL"},
-		"a parameter of Go's":       {"mysql://u:hunter2@db/x?multiStatements=true", "multiStatements"},
-		"splicing, of Go's":         {"mysql://u:hunter2@db/x?interpolateParams=true", "interpolateParams"},
-		"splicing, of pgx":          {"postgres://u:hunter2@db/x?default_query_exec_mode=simple_protocol", "splice"},
-		"a promise that is none":    {"postgres://u:hunter2@db/x?sslmode=prefer", "sslmode"},
-		"the same of MySQL":         {"mysql://u:hunter2@db/x?sslmode=preferred", "sslmode"},
-		"authorities not there":     {"mysql://u:hunter2@db/x?sslrootcert=" + filepath.Join(dir, "none.pem"), "sslrootcert"},
-		"authorities that are none": {"mysql://u:hunter2@db/x?sslrootcert=" + empty, "no certificate"},
-		"a relative file":           {"sqlite://old.db", "whole path"},
-		"a file with settings":      {"sqlite:///old.db?mode=rwc", "whole path"},
-		"a port that is none":       {"postgres://u:hunter2@db:port/x", "not a URL"},
+		"no scheme":                  {"keyway.db", "it must begin by"},
+		"another database":           {"sqlserver://sa:hunter2@db/x", "it must begin by"},
+		"no URL":                     {"mysql://u:hunter2%zz@db/x", "not a URL"},
+		"a parameter of Go's":        {"mysql://u:hunter2@db/x?multiStatements=true", "multiStatements"},
+		"splicing, of Go's":          {"mysql://u:hunter2@db/x?interpolateParams=true", "interpolateParams"},
+		"splicing, of pgx":           {"postgres://u:hunter2@db/x?default_query_exec_mode=simple_protocol", "splice"},
+		"a promise that is none":     {"postgres://u:hunter2@db/x?sslmode=prefer", "sslmode"},
+		"the same of MySQL":          {"mysql://u:hunter2@db/x?sslmode=preferred", "sslmode"},
+		"authorities not there":      {"mysql://u:hunter2@db/x?sslrootcert=" + filepath.Join(dir, "none.pem"), "sslrootcert"},
+		"authorities that are none":  {"mysql://u:hunter2@db/x?sslrootcert=" + empty, "no certificate"},
+		"a relative file":            {"sqlite://old.db", "whole path"},
+		"a file with settings":       {"sqlite:///old.db?mode=rwc", "whole path"},
+		"a host beside this machine": {"postgres://u:hunter2@localhost/x?host=db.example", "sslmode"},
+		"this machine among hosts":   {"postgres://u:hunter2@/x?host=/run/postgresql,db.example", "sslmode"},
+		"a port that is none":        {"postgres://u:hunter2@db:port/x", "not a URL"},
 	} {
 		db, _, err := open(tt[0], time.Second)
 		require.ErrorContains(t, err, tt[1], name)
