@@ -138,7 +138,7 @@ func (p *Password) admit(ctx context.Context, person *upstream.Person, l *identi
 // save returns whose user it is.
 func (p *Password) save(ctx context.Context, who *identity.Federated, link *identity.Link) (subject string, err error) {
 	now := p.options.Now()
-	if link != nil && link.Connector == who.Connector && p.recent.same(who, now) {
+	if link != nil && link.Connector == who.Connector && link.RefusedAt.IsZero() && p.recent.same(who, now) {
 		return link.Subject, nil
 	}
 	saved, err := p.options.Links.SaveFederated(ctx, who, p.options.Connector.Create)

@@ -54,7 +54,16 @@ func TestWhatAnUpstreamSaysAgainIsNotWrittenAgainForAMinute(t *testing.T) {
 	o.at = o.at.Add(time.Minute)
 	require.True(t, written(), "after a minute it is")
 
+	o.at = o.at.Add(time.Second)
+	claim := &federation.Claim{ID: "x", Issuer: corp, Subject: "u1", Until: o.at.Add(time.Second), Seen: o.at}
+	_, err := o.store.ClaimLink(t.Context(), claim)
+	require.NoError(t, err)
+	require.NoError(t, o.store.EndFollowed(t.Context(), &federation.Refusal{
+		Claim: claim, Connector: "corp", Subject: who.User.Subject, Event: identity.Event{Kind: "upstream_ended"},
+	}))
+	require.True(t, written(), "whom it vouches for again lives on")
+
 	require.NoError(t, o.store.RemoveLink(t.Context(), &identity.Unlinking{Issuer: corp, UpstreamSubject: "u1", Subject: who.User.Subject, Anyway: true}))
-	_, err := o.signIn.Authenticate(t.Context(), as("alice@corp.example", "right"))
+	_, err = o.signIn.Authenticate(t.Context(), as("alice@corp.example", "right"))
 	require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err), "who was unlinked is not let in from memory")
 }
