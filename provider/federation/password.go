@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"keyway/provider/client"
 	"keyway/provider/identity"
 	"keyway/provider/upstream"
@@ -87,9 +89,10 @@ func (p *Password) AuthenticateLogin(ctx context.Context, c identity.Credentials
 	case c.Password == "" || len(c.Password) > maxPassword:
 		return nil, identity.Failf(identity.ReasonWrongPassword, "the password is empty, or too long to be asked about")
 	case !askable(c.Username):
-		return nil, identity.Failf(identity.ReasonUnknownUser, "the name is empty, too long, or has characters that cannot be seen")
+		return nil, identity.Failf(identity.ReasonUnknownUser, "the name is empty, too long, or another spelling of a name")
 	}
-	person, err := p.options.Connector.Verifier.Verify(ctx, &upstream.Login{Username: c.Username, Password: c.Password, System: c.System})
+	name := norm.NFC.String(c.Username) // a Kelvin sign is a K, as for whoever looks the name up here
+	person, err := p.options.Connector.Verifier.Verify(ctx, &upstream.Login{Username: name, Password: c.Password, System: c.System})
 	if err != nil {
 		return nil, p.refusal(ctx, err, c.System)
 	}
@@ -99,11 +102,16 @@ func (p *Password) AuthenticateLogin(ctx context.Context, c identity.Credentials
 	return p.admit(ctx, person, l)
 }
 
-// askable reports whether an upstream is asked about a name. Directories compare
-// names without what cannot be seen, so that one person would have endlessly many.
+// askable reports whether an upstream is asked about a name. Directories and old
+// servers compare names without what cannot be seen, without blanks or by what letters
+// look like, so that one person would have endlessly many. Blanks at the end are none
+// here either.
 func askable(name string) bool {
 	invisible := func(r rune) bool { return unicode.Is(unicode.C, r) || r != ' ' && unicode.IsSpace(r) }
-	return strings.TrimSpace(name) != "" && len(name) <= maxUsername && utf8.ValidString(name) && !strings.ContainsFunc(name, invisible)
+	if name == "" || len(name) > maxUsername || !utf8.ValidString(name) || strings.ContainsFunc(name, invisible) {
+		return false
+	}
+	return name[0] != ' ' && !strings.Contains(strings.TrimRight(name, " "), "  ") && norm.NFKC.String(name) == norm.NFC.String(name)
 }
 
 // admit finds or makes the user. A name that is somebody's here is theirs alone:

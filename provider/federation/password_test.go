@@ -168,6 +168,9 @@ func TestNobodyIsAskedAboutWhatCannotBeRight(t *testing.T) {
 		"a name of a megabyte":                                   as(strings.Repeat("a", 1<<20), "right"),
 		"a name that is not UTF-8":                               as("alice\xff", "right"),
 		"a name with what nobody sees, which directories ignore": as("al\u00adice", "right"),
+		"a name with a blank before it, which old servers cut":   as(" alice", "right"),
+		"a name with two blanks, which directories take for one": as("al  ice", "right"),
+		"a name in wide letters":                                 as("\uff41lice", "right"),
 		"a name with a NUL":                                      as("alice\x00", "right"),
 		"a name with a line":                                     as("alice\nbob", "right"),
 		"a way of signing in that is not taken":                  hopeless,
@@ -177,6 +180,16 @@ func TestNobodyIsAskedAboutWhatCannotBeRight(t *testing.T) {
 		require.Contains(t, []identity.Reason{identity.ReasonWrongPassword, identity.ReasonUnknownUser}, identity.ReasonOf(err), name)
 		require.Empty(t, o.asked, name)
 	}
+}
+
+// CVE-2019-19844 (Django): the Kelvin sign is a k to who looks a name up, and another
+// letter to who keeps names apart.
+func TestCVE201919844ALetterOfTwoSpellingsIsOne(t *testing.T) {
+	o := newOffice(t)
+	_, err := o.signIn.Authenticate(t.Context(), as("\u212Aim  ", "right"))
+	require.Equal(t, identity.ReasonUnknownUser, identity.ReasonOf(err))
+	require.Len(t, o.asked, 1)
+	require.Equal(t, "Kim  ", o.asked[0].Username)
 }
 
 func TestAnAttemptIsOneGuessAtTheUpstream(t *testing.T) {

@@ -191,6 +191,14 @@ func TestASlowVerifierIsAnOutage(t *testing.T) {
 	_, err := g.Authenticate(t.Context(), identity.Credentials{})
 	require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(err))
 
+	t.Run("what was found at the last moment counts", func(t *testing.T) {
+		late := &answers{say: func(ctx context.Context, _ identity.Credentials) (*identity.Identity, error) {
+			<-ctx.Done()
+			return nil, identity.Fail(identity.ReasonWrongPassword, nil)
+		}}
+		_, err := guarded(t, late, func(o *identity.GuardedOptions) { o.Timeout = 5 * time.Millisecond }).Authenticate(t.Context(), identity.Credentials{})
+		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(err))
+	})
 	t.Run("who hangs up does not take the guess back", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		found := &answers{say: func(ctx context.Context, _ identity.Credentials) (*identity.Identity, error) {

@@ -105,7 +105,7 @@ func (g *Guarded) guard(ctx context.Context, question func(context.Context) (*Id
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
 	defer cancel()
 	id, err := g.breaker.Execute(func() (*Identity, error) { return question(ctx) })
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) || ctx.Err() != nil && err != nil {
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) || ctx.Err() != nil && away(err) {
 		return nil, Fail(ReasonUnavailable, err)
 	}
 	return id, err

@@ -129,7 +129,7 @@ type Connector interface {
 // Login is what somebody typed, for an upstream to judge. Printed, logged or
 // encoded as JSON it hides the password.
 type Login struct {
-	Username string // as it was typed
+	Username string // as it was typed, in the form NFC of Unicode
 	Password string `json:"-"` // never empty
 	System   string // the legacy system's instance, "" for a browser
 }
