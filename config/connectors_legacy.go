@@ -26,7 +26,8 @@ func (x *Connector) legacyRules(at string, w world) []rule {
 	u, ok := parseURL(l.URL)
 	rs := []rule{
 		{at + "legacy.url", l.URL == "", "is required", ""},
-		{at + "legacy.url", l.URL != "" && (!ok || u.User != nil || u.RawQuery != "" || u.Fragment != ""), "must be an http or https URL with a host, without user, query and fragment", ""},
+		{at + "legacy.url", l.URL != "" && (!ok || u.User != nil || u.RawQuery != "" || u.Fragment != ""), "must be an https URL without user, query and fragment", ""},
+		{at + "legacy.url", ok && u.Scheme != "https" && !isLoopback(u.Hostname()), "must be an https URL: passwords go there", "put a proxy with TLS before a server that has none"},
 		{at + "legacy.preset", l.Preset == "" && l.File == "", "is required", "write preset: faveo, or file with a description of your own"},
 		{at + "legacy.preset", l.Preset != "" && l.File != "", "does not go with file", "keep one of them"},
 		{at + "legacy.preset", l.Preset != "" && !templateName.MatchString(l.Preset), "must be the name of a legacy system's folder", ""},
