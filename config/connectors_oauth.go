@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // ConnectorOAuth is what plain OAuth 2 leaves open. A preset knows all of it of
@@ -79,8 +81,11 @@ func isUpstreamURL(s string, query bool) bool {
 func (x *Connector) keyedBy() (issuer, by string) {
 	o := &x.OAuth
 	switch {
-	case x.Type == typeLegacy && x.Issuer == "":
-		return x.Legacy.URL, typeLegacy
+	case x.Type == typeLegacy:
+		return cmp.Or(x.Issuer, x.Legacy.URL), typeLegacy + " " + x.Legacy.URL
+	case x.Type == typeDatabase: // two old systems count their people from one
+		d := &x.Database
+		return x.Issuer, strings.Join([]string{typeDatabase, d.DSN.Reveal(), d.Preset, d.Query}, " ")
 	case x.Type != typeOAuth:
 		return x.Issuer, x.Type
 	case o.Preset == "":
@@ -107,7 +112,7 @@ func issuerOwnerRules(all []Connector) []rule {
 			owners[issuer] = by
 			continue
 		}
-		rs = append(rs, rule{fmt.Sprintf("connectors[%d].issuer", i), owner != by, "is that of a connector of another kind, whose people this one could name", "write another text"})
+		rs = append(rs, rule{fmt.Sprintf("connectors[%d].issuer", i), owner != by, "is that of a connector that asks elsewhere, whose people this one could name", "write another text"})
 	}
 	return rs
 }
