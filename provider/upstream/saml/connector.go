@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	crewjamsaml "github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
@@ -30,8 +31,10 @@ type Connector struct {
 	cert    *x509.Certificate
 	acs     *url.URL
 
-	mu    sync.Mutex
-	known *metadata
+	mu     sync.Mutex
+	known  *metadata
+	failed error         // of the last try while nothing was known
+	tries  atomic.Uint64 // how many ended
 }
 
 var _ upstream.Connector = (*Connector)(nil)

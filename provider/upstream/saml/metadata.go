@@ -75,16 +75,22 @@ func readAll(r io.Reader) ([]byte, error) {
 // metadata returns what is known, read anew when it is old. While the identity
 // provider is away, the old goes on to count, until the day that it names itself.
 func (c *Connector) metadata(ctx context.Context) (*metadata, error) {
+	seen := c.tries.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.options.Now()
+	if c.known == nil && c.failed != nil && c.tries.Load() != seen {
+		return nil, c.failed // while this caller waited; of many at once each would wait its time out
+	}
 	if c.known == nil || now.Sub(c.known.at) >= c.options.Refresh {
 		m, err := c.read(context.WithoutCancel(ctx), now)
+		c.tries.Add(1)
 		switch {
 		case err == nil:
-			c.known = m
+			c.known, c.failed = m, nil
 		case c.known == nil:
-			return nil, &upstream.Error{Kind: upstream.Unavailable, Err: fmt.Errorf("metadata: %w", err)}
+			c.failed = &upstream.Error{Kind: upstream.Unavailable, Err: fmt.Errorf("metadata: %w", err)}
+			return nil, c.failed
 		default:
 			c.known.at = now.Add(min(time.Minute, c.options.Refresh) - c.options.Refresh) // again in a minute
 		}

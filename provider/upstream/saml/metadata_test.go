@@ -1,6 +1,7 @@
 package saml_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +105,39 @@ func TestMetadataIsKeptAndFollowed(t *testing.T) {
 	s.metaErr, s.document = nil, ""
 	s.at = s.at.Add(time.Minute)
 	require.NoError(t, sign())
+}
+
+// Else each of those who wait would ask anew when their turn comes, and wait as long as
+// all before them together.
+func TestAttack21WhoWaitsForMetadataThatDoesNotComeWaitsOnce(t *testing.T) {
+	s := newIDP(t)
+	var fetched atomic.Int64
+	begun, end := make(chan struct{}, 100), make(chan struct{})
+	s.options.Metadata = func(context.Context) ([]byte, error) {
+		fetched.Add(1)
+		begun <- struct{}{}
+		<-end
+		return nil, errors.New("away")
+	}
+	c := s.connector(t)
+	errs := make(chan error, 30)
+	go func() {
+		_, err := c.AuthCodeURL(t.Context(), &s.attempt)
+		errs <- err
+	}()
+	<-begun
+	for range cap(errs) - 1 {
+		go func() {
+			_, err := c.AuthCodeURL(t.Context(), &s.attempt)
+			errs <- err
+		}()
+	}
+	time.Sleep(100 * time.Millisecond) // until they wait
+	close(end)
+	for range cap(errs) {
+		require.Equal(t, upstream.Unavailable, upstream.KindOf(<-errs))
+	}
+	require.Less(t, fetched.Load(), int64(5))
 }
 
 func TestWhereMetadataIsRead(t *testing.T) {
