@@ -301,6 +301,12 @@ func TestNobodyKnowsWhenWhereTheUpstreamDoesNotSay(t *testing.T) {
 	require.True(t, federation.Vouched("corp", &upstream.Person{}, user, now).AuthTime.IsZero())
 	require.Equal(t, now.Add(-time.Hour), federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(-time.Hour)}, user, now).AuthTime)
 	require.Equal(t, now, federation.Vouched("corp", &upstream.Person{AuthTime: now.Add(time.Hour)}, user, now).AuthTime, "nobody signs in in the future")
+	for sid, kept := range map[string]string{"s1": "s1", "s\x001": "", strings.Repeat("s", 256): ""} {
+		require.Equal(t, kept, federation.Vouched("corp", &upstream.Person{SID: sid}, user, now).Upstream.SID)
+	}
+	for acr, kept := range map[string]string{"gold": "gold", "go\x00ld": "", "urn:keyway:acr:password": ""} {
+		require.Equal(t, kept, federation.Vouched("corp", &upstream.Person{ACR: acr}, user, now).ACR)
+	}
 }
 
 func TestWhatTheAccountPageShowsOfLinks(t *testing.T) {

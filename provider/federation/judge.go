@@ -75,13 +75,13 @@ func Vouched(connector string, u *upstream.Person, user *identity.User, now time
 	who := &identity.Identity{
 		User: *user, Connector: connector, AuthTime: u.AuthTime, Upstream: identity.Vouching{Issuer: u.Issuer, Subject: u.Subject},
 	}
-	if len(u.SID) <= maxSID {
+	if len(u.SID) <= maxSID && !strings.Contains(u.SID, "\x00") { // PostgreSQL takes none
 		who.Upstream.SID = u.SID
 	}
 	if who.AuthTime.After(now) {
 		who.AuthTime = now
 	}
-	if len(u.ACR) <= maxACR && !strings.HasPrefix(u.ACR, ours) {
+	if len(u.ACR) <= maxACR && !strings.HasPrefix(u.ACR, ours) && !strings.Contains(u.ACR, "\x00") {
 		who.ACR = u.ACR
 	}
 	who.AMR = slices.DeleteFunc(slices.Clone(u.AMR), func(s string) bool { return s == "" || len(s) > maxAMRBytes })

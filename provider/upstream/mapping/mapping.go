@@ -170,11 +170,14 @@ func (r *run) truth(field string) bool {
 // text takes a missing value for "".
 func (r *run) text(field string) string {
 	s, ok := textOf(r.value(field))
-	if r.err == nil && (!ok || len(s) > maxText || !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
+	if r.err == nil && (!ok || len(s) > maxText || !storable(s)) {
 		r.err = fmt.Errorf("%s: not a text of at most %d bytes", field, maxText)
 	}
 	return s
 }
+
+// storable reports a text that every database takes.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // name is a text that can be a login name, or "". What no user can be called is the
 // upstream's fault, and no outage of ours.
@@ -225,6 +228,9 @@ func (r *run) texts(field string) []string {
 // is false, untrusted where what the upstream says cannot be mapped.
 func (m *Mapping) Map(p *upstream.Person) (*identity.Federated, error) {
 	r := &run{mapping: m, env: environment(m.options.Connector, p)}
+	if p.Subject == "" || len(p.Subject) > maxText || !storable(p.Subject) {
+		r.err = fmt.Errorf("subject: not a text of 1 to %d bytes", maxText)
+	}
 	if !r.truth("allow") && r.err == nil {
 		return nil, upstream.Fail(upstream.Refused, "the mapping does not let this person in")
 	}

@@ -103,6 +103,14 @@ func TestWhatCannotBeMappedIsUntrusted(t *testing.T) {
 			require.NotContains(t, err.Error(), "ann@", "the error quotes nobody's claims")
 		})
 	}
+	m, err := mapping.New(mapping.Options{})
+	require.NoError(t, err)
+	for _, subject := range []string{"", "u\x001", "\xff", strings.Repeat("u", 513)} {
+		p := person()
+		p.Subject = subject
+		_, err = m.Map(p)
+		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), "%q", subject)
+	}
 }
 
 // TestCVE202429892ReservedClaimsAreNotForMappings: a mapping of an upstream must
