@@ -178,18 +178,35 @@ func (s *Store) saveLinked(ctx context.Context, tx *session, f *identity.Federat
 	return &res, w.flush(ctx)
 }
 
+// maxFormer is how many names somebody keeps that they have no more. Who may change
+// their name at the upstream as they like would take one after the other from others.
+const maxFormer = 20
+
+// lately are the names of before, without the oldest that are not among those of now:
+// others may know somebody by the name that the upstream gave before.
+func lately(before, now []identity.LoginName) []identity.LoginName {
+	former := 0
+	return slices.DeleteFunc(slices.Clone(before), func(b identity.LoginName) bool {
+		if slices.ContainsFunc(now, func(n identity.LoginName) bool { return nameKey(n) == nameKey(b) }) {
+			return false
+		}
+		former++
+		return former > maxFormer
+	})
+}
+
 // keepOwn adds to the record what else belongs to the user: names and accounts
 // that an administrator gave them.
 func keepOwn(r identity.Record, old *person) identity.Record {
-	// The names that the upstream gave before stay: others may know them by these.
+	kept := lately(old.user.LoginNames, r.User.LoginNames)
 	had := func(n identity.LoginName) bool {
 		return slices.ContainsFunc(old.user.LoginNames, func(o identity.LoginName) bool { return nameKey(o) == nameKey(n) })
 	}
 	fresh := slices.DeleteFunc(slices.Clone(r.User.LoginNames), had)
 	if had(r.User.LoginNames[0]) {
-		r.User.LoginNames = uniqueNames(append(slices.Clone(old.user.LoginNames), fresh...))
+		r.User.LoginNames = uniqueNames(append(kept, fresh...))
 	} else {
-		r.User.LoginNames = uniqueNames(append(fresh, old.user.LoginNames...))
+		r.User.LoginNames = uniqueNames(append(fresh, kept...))
 	}
 	for _, system := range slices.Sorted(maps.Keys(old.accounts)) {
 		if slices.ContainsFunc(r.Accounts, func(a identity.Account) bool { return a.System == system }) {

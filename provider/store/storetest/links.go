@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ func linkChecks() []check {
 	return []check{
 		{"a federated person becomes one user, found by issuer and subject alone", provisionOnce},
 		{"names in further directories come with a federated person, and stay", provisionNames},
+		{"who changes their name at the upstream keeps the last that they had, and no endless number", formerNames},
 		{"the same new person at many upstream sign-ins at once is one user", provisionRace},
 		{"a name or an account of somebody else stops a federated sign-in, and nothing is changed", provisionCollides},
 		{"a user who was linked keeps their own claims", linkedKeepsOwn},
@@ -184,6 +186,25 @@ func linkedKeepsOwn(t *testing.T, f *fixture) {
 	l, err := f.FindLink(t.Context(), "https://corp.example", "u1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"staff"}, l.Roles)
+}
+
+func formerNames(t *testing.T, f *fixture) {
+	named := func(i int) string { return fmt.Sprintf("ann%d", i) }
+	for i := range 30 {
+		_, err := f.SaveFederated(t.Context(), corp("u1", named(i)), true)
+		require.NoError(t, err)
+	}
+	for i, theirs := range map[int]bool{29: true, 28: true, 9: true, 8: false, 0: false} {
+		_, err := f.FindLogin(t.Context(), "default", named(i)+"@corp.example")
+		require.Equal(t, theirs, err == nil, named(i))
+	}
+	back, err := f.SaveFederated(t.Context(), corp("u1", named(15)), true)
+	require.NoError(t, err)
+	u, err := f.FindUser(t.Context(), back.Subject)
+	require.NoError(t, err)
+	require.Len(t, u.LoginNames, 21)
+	_, err = f.SaveFederated(t.Context(), corp("u2", named(0)), true)
+	require.NoError(t, err, "it is free for somebody else")
 }
 
 func anotherConnectorsTokens(t *testing.T, f *fixture) {
