@@ -29,7 +29,7 @@ func TestTheWholeStoryOfAPersonOfAnUpstream(t *testing.T) {
 	p.signsIn(corpAlice, "correct-horse", "account-page")
 	key, recovery := p.setsUpAnApp()
 
-	t.Run("the second factor is asked for at her next sign-in", func(t *testing.T) {
+	t.Run("the second factor is asked for at her next sign-in", func(*testing.T) {
 		p.do(chromedp.Click(chromedp.ID("signout")), chromedp.WaitNotPresent(chromedp.ID("account-page")))
 		p.open("/account")
 		p.do(chromedp.Click(chromedp.ID("upstream-corp")), chromedp.WaitVisible(chromedp.CSS(`form[action="/corp/login"]`)))

@@ -45,7 +45,7 @@ func demoMapping() config.Mapping {
 			{System: "faveo", ID: number, Attributes: map[string]any{"user_name": "claims.email", "role": `"user"`}},
 			{System: "ossn", ID: number},
 			{System: "crmcom", ID: `"CRMDEMO/" + claims.email`, Attributes: map[string]any{"organisation": `"CRMDEMO"`, "unit": `"EE63A82C4FEBE02FF34E90DD1EBA5ABE"`}},
-			{System: "payhub", ID: "claims.email", Attributes: map[string]any{"apiKey": `"DEMO-PAYHUB-APIKEY-CORP"`}},
+			{System: "payhub", ID: "claims.email", Attributes: map[string]any{"apiKey": `"DEMO-PAYHUB-APIKEY-CORP"`}}, //nolint:gosec // public, as all of the demo
 		},
 	}
 }

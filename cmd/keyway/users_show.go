@@ -125,19 +125,11 @@ func usersShow(file *string) *cobra.Command {
 				r.Accounts = append(r.Accounts, accountRow{System: a.System, ID: a.ID, Attributes: a.Attributes})
 				rows = append(rows, []string{"account", a.System + " " + a.ID})
 			}
-			links, err := p.store.ListLinks(ctx, u.Subject)
+			linked, err := p.linkRows(ctx, u.Subject, &r)
 			if err != nil {
 				return err
 			}
-			for i := range links {
-				l := linkRowOf(&links[i])
-				r.Links = append(r.Links, l)
-				text := fmt.Sprintf("%s %s, %s at %s", l.Connector, l.Subject, l.Origin, l.LinkedAt.Format(time.RFC3339))
-				if !l.RefusedAt.IsZero() {
-					text += ", refused there since " + l.RefusedAt.Format(time.RFC3339)
-				}
-				rows = append(rows, []string{"link", text})
-			}
+			rows = append(rows, linked...)
 			more, err := p.factorRows(ctx, u.Subject, &r)
 			if err != nil {
 				return err
@@ -146,6 +138,25 @@ func usersShow(file *string) *cobra.Command {
 		})
 	}
 	return c
+}
+
+// linkRows adds to r whom upstreams know the user as.
+func (p *program) linkRows(ctx context.Context, subject string, r *userRow) ([][]string, error) {
+	links, err := p.store.ListLinks(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for i := range links {
+		l := linkRowOf(&links[i])
+		r.Links = append(r.Links, l)
+		text := fmt.Sprintf("%s %s, %s at %s", l.Connector, l.Subject, l.Origin, l.LinkedAt.Format(time.RFC3339))
+		if !l.RefusedAt.IsZero() {
+			text += ", refused there since " + l.RefusedAt.Format(time.RFC3339)
+		}
+		rows = append(rows, []string{"link", text})
+	}
+	return rows, nil
 }
 
 func usersStatus(file *string, use, short string, to identity.Status) *cobra.Command {

@@ -22,30 +22,18 @@ var claimName = regexp.MustCompile(`^[A-Za-z0-9:/._-]{1,200}$`)
 
 // Check reports everything about c that could not work.
 func (c *Client) Check() error {
-	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding(), c.checkLogout(), c.checkRoles())
+	all := slices.Concat(c.checkAuth(), c.checkGrants(), c.checkBinding(), c.checkLogout(), c.checkRoles(), c.checkRights())
 	if !ValidID(c.ID) {
 		all = append(all, errors.New("client_id must be 1 to 255 visible ASCII characters"))
 	}
 	if f := c.AccessTokenFormat; f != "" && f != FormatOpaque && f != FormatATJWT {
 		all = append(all, fmt.Errorf("access_token_format %q: must be %s or %s", f, FormatOpaque, FormatATJWT))
 	}
-	if c.MayExchange && (c.Public() || c.Internal()) {
-		all = append(all, errors.New("may_exchange needs a client that authenticates"))
-	}
-	if len(c.MayTakeUpstream) > 0 && !c.MayExchange {
-		all = append(all, errors.New("may_take_upstream needs may_exchange"))
-	}
-	if c.MayIntrospect && c.Public() {
-		all = append(all, errors.New("may_introspect needs a client that authenticates"))
-	}
 	all = append(all, c.checkRequests()...)
 	for _, alg := range []string{c.IDTokenAlg, c.AccessTokenAlg, c.ResponseAlg, c.UserinfoAlg, c.IntrospectionAlg} {
 		if alg != "" && alg != keys.RS256 && alg != keys.ES256 {
 			all = append(all, fmt.Errorf("signing algorithm %q: must be %s or %s", alg, keys.RS256, keys.ES256))
 		}
-	}
-	if !c.checkDynamic() {
-		all = append(all, errors.New("a client that registered itself may not have rights that the operator gives"))
 	}
 	if c.Internal() && c.RequireSecondFactor {
 		all = append(all, errors.New("require_second_factor is not for the client of a legacy system, which has a setting of its own"))
@@ -60,6 +48,24 @@ func (c *Client) Check() error {
 		return nil
 	}
 	return fmt.Errorf("client %q: %w", c.ID, errors.Join(all...))
+}
+
+// checkRights judges what the operator lets the client do beyond its own tokens.
+func (c *Client) checkRights() []error {
+	var all []error
+	if c.MayExchange && (c.Public() || c.Internal()) {
+		all = append(all, errors.New("may_exchange needs a client that authenticates"))
+	}
+	if len(c.MayTakeUpstream) > 0 && !c.MayExchange {
+		all = append(all, errors.New("may_take_upstream needs may_exchange"))
+	}
+	if c.MayIntrospect && c.Public() {
+		all = append(all, errors.New("may_introspect needs a client that authenticates"))
+	}
+	if !c.checkDynamic() {
+		all = append(all, errors.New("a client that registered itself may not have rights that the operator gives"))
+	}
+	return all
 }
 
 // checkRoles judges what the client calls roles.
