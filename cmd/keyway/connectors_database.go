@@ -76,8 +76,11 @@ func (p *databasePreset) apply(c *config.Connector) {
 }
 
 // connectorIssuer is what people of an upstream without a name of its own are of, unless the
-// operator says.
+// operator says. An old server has one, its URL.
 func connectorIssuer(c *config.Connector) string {
+	if c.Type == "legacy" {
+		return cmp.Or(c.Issuer, c.Legacy.URL)
+	}
 	return cmp.Or(c.Issuer, "urn:keyway:connector:"+c.ID)
 }
 

@@ -104,7 +104,7 @@ func (p *program) legacyConnector(c *config.Connector, one *federation.Connector
 		return err
 	}
 	one.Verifier, err = legacy.New(legacy.Options{
-		URL: c.Legacy.URL, Issuer: c.Issuer, Description: preset.Description, Settings: legacySettings(c), HTTP: calls.HTTP(),
+		URL: c.Legacy.URL, Issuer: connectorIssuer(c), Description: preset.Description, Settings: legacySettings(c), HTTP: calls.HTTP(),
 	})
 	return err
 }

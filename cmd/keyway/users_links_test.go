@@ -27,6 +27,7 @@ connectors:
 - {id: closed, issuer: https://closed.example, client_id: k, create: false}
 - {id: entra, issuer: "https://login.example/common/v2.0", client_id: k, tenants: [t1]}
 - {id: git, type: oauth, client_id: k, oauth: {preset: github}}
+- {id: old-desk, type: legacy, directory: desk, legacy: {url: "https://desk.example", preset: faveo}}
 `
 
 // linksProgram returns what runs a command on a database with alice, who has a password,
@@ -69,6 +70,7 @@ func TestAnAdministratorLinksAndUnlinksUsers(t *testing.T) {
 		{[]string{"link", "alice", "--connector", "entra", "--subject", "u2"}, exitUsage, "--issuer"},
 		{[]string{"link", "alice", "--connector", "entra", "--subject", "u2", "--issuer", "https://login.example/t1/v2.0"}, exitDone, ""},
 		{[]string{"link", "alice", "--connector", "git", "--subject", "42"}, exitDone, ""},
+		{[]string{"link", "alice", "--connector", "old-desk", "--subject", "7"}, exitDone, ""},
 		{[]string{"link", "zoe", "--connector", "corp", "--subject", "z1"}, exitDone, ""},
 		{[]string{"link", "zoe", "--connector", "corp", "--subject", "z2"}, exitDone, ""},
 		{[]string{"unlink", "zoe"}, exitUsage, "--connector is needed"},
@@ -86,15 +88,16 @@ func TestAnAdministratorLinksAndUnlinksUsers(t *testing.T) {
 	require.Zero(t, code)
 	var shown userRow
 	require.NoError(t, json.Unmarshal([]byte(stdout), &shown))
-	require.Len(t, shown.Links, 2)
-	require.Equal(t, []string{"entra", "https://login.example/t1/v2.0", "git", "https://github.com", "42", "admin"},
-		[]string{shown.Links[0].Connector, shown.Links[0].Issuer, shown.Links[1].Connector, shown.Links[1].Issuer, shown.Links[1].Subject, shown.Links[1].Origin})
+	require.Len(t, shown.Links, 3)
+	require.Equal(t, []string{"entra", "https://login.example/t1/v2.0", "git", "https://github.com", "42", "admin", "old-desk", "https://desk.example"},
+		[]string{shown.Links[0].Connector, shown.Links[0].Issuer, shown.Links[1].Connector, shown.Links[1].Issuer, shown.Links[1].Subject, shown.Links[1].Origin,
+			shown.Links[2].Connector, shown.Links[2].Issuer})
 
 	cfg := testConfig(t, dir)
 	p, err := open(t.Context(), cfg, t.Output())
 	require.NoError(t, err)
 	defer p.close()
-	for kind, n := range map[string]int{"user_linked": 5, "user_unlinked": 2} {
+	for kind, n := range map[string]int{"user_linked": 6, "user_unlinked": 2} {
 		events, err := p.store.ListEvents(t.Context(), store.EventQuery{Kind: kind})
 		require.NoError(t, err)
 		require.Len(t, events, n, kind)
