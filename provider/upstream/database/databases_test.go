@@ -148,6 +148,21 @@ func TestCVE202224124ANameIsNeverPartOfTheQuery(t *testing.T) {
 	})
 }
 
+func TestANameThatItsColumnCannotHoldIsNobodysAndNotQuoted(t *testing.T) {
+	dsn := postgres(t)
+	for query, names := range map[string][]string{
+		"SELECT id AS subject, hash FROM people WHERE id = :login":                         {"hunter-two", "99999999999999999999999"},
+		"SELECT id AS subject, hash FROM people WHERE CURRENT_DATE = CAST(:login AS date)": {"hunter-two", "2026-13-45"},
+	} {
+		u := open(t, database.Options{DSN: dsn, Query: query})
+		for _, name := range names {
+			_, err := u.Verify(t.Context(), login(name, "x"))
+			require.Equal(t, upstream.Unknown, upstream.KindOf(err), "an outage of everybody's for one name: %v", err)
+			require.NotContains(t, err.Error(), name, "it may be a mistyped password")
+		}
+	}
+}
+
 func TestTheDatabaseCannotBeWrittenTo(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		dsn := postgres(t)

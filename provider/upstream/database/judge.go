@@ -85,12 +85,15 @@ func kindOf(err error, value string) error {
 	var my *mysql.MySQLError
 	kind := upstream.Unavailable
 	switch {
-	case errors.As(err, &pg) && (pg.Code == "22P02" || pg.Code == "22003"): // no number, or one too large
+	case errors.As(err, &pg) && (pg.Code == "22P02" || pg.Code == "22003" || pg.Code == "22007" || pg.Code == "22008"): // no number or day, or one too large
 		kind = upstream.Unknown
 	case errors.As(err, &pg) && !ascii && (pg.Code == "22021" || pg.Code == "22P05"): // no such character
 		kind = upstream.Unknown
 	case errors.As(err, &my) && !ascii && isForeign(my.Number):
 		kind = upstream.Unknown
+	}
+	if kind == upstream.Unknown { // it quotes the name, and people mistype their password as that
+		return upstream.Fail(kind, "what the name is compared with cannot hold it")
 	}
 	return &upstream.Error{Kind: kind, Err: err}
 }
