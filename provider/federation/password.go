@@ -85,11 +85,11 @@ func (p *Password) AuthenticateLogin(ctx context.Context, c identity.Credentials
 	}
 	switch {
 	case c.Hopeless: // no upstream shall count it
-		return nil, identity.Failf(identity.ReasonWrongPassword, "this way of signing in is not taken")
+		return nil, identity.Failf(identity.ReasonWrongPassword, "%w: this way of signing in is not taken", identity.ErrNotAsked)
 	case c.Password == "" || len(c.Password) > maxPassword:
-		return nil, identity.Failf(identity.ReasonWrongPassword, "the password is empty, or too long to be asked about")
+		return nil, identity.Failf(identity.ReasonWrongPassword, "%w: the password is empty, or too long to be asked about", identity.ErrNotAsked)
 	case !askable(c.Username):
-		return nil, identity.Failf(identity.ReasonUnknownUser, "the name is empty, too long, or another spelling of a name")
+		return nil, identity.Failf(identity.ReasonUnknownUser, "%w: the name is empty, too long, or another spelling of a name", identity.ErrNotAsked)
 	}
 	name := norm.NFC.String(c.Username) // a Kelvin sign is a K, as for whoever looks the name up here
 	person, err := p.options.Connector.Verifier.Verify(ctx, &upstream.Login{Username: name, Password: c.Password, System: c.System})

@@ -179,6 +179,7 @@ func TestNobodyIsAskedAboutWhatCannotBeRight(t *testing.T) {
 		_, err := o.signIn.Authenticate(t.Context(), c)
 		require.Contains(t, []identity.Reason{identity.ReasonWrongPassword, identity.ReasonUnknownUser}, identity.ReasonOf(err), name)
 		require.Empty(t, o.asked, name)
+		require.ErrorIs(t, err, identity.ErrNotAsked, "the breaker must not take it for an answer")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sony/gobreaker/v2"
 	"github.com/stretchr/testify/require"
 
 	"keyway/provider/identity"
@@ -126,6 +127,30 @@ func guarded(t *testing.T, a identity.Authenticator, change func(*identity.Guard
 	g, err := identity.NewGuarded(o)
 	require.NoError(t, err)
 	return g
+}
+
+func TestABreakerOpensAlthoughSomeAreToldWithoutAQuestion(t *testing.T) {
+	t.Parallel()
+	dead := &answers{say: func(_ context.Context, c identity.Credentials) (*identity.Identity, error) {
+		if c.Password == "" {
+			return nil, identity.Failf(identity.ReasonWrongPassword, "%w: it is empty", identity.ErrNotAsked)
+		}
+		return nil, identity.Fail(identity.ReasonUnavailable, nil)
+	}}
+	g := guarded(t, dead, func(o *identity.GuardedOptions) { o.Failures, o.Rest = 3, 20*time.Millisecond })
+	try := func(password string) error {
+		_, err := g.Authenticate(t.Context(), identity.Credentials{Password: password})
+		return err
+	}
+	for range 3 {
+		require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(try("")))
+		require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(try("x")))
+	}
+	require.ErrorIs(t, try(""), gobreaker.ErrOpenState)
+	time.Sleep(40 * time.Millisecond)
+	require.Equal(t, identity.ReasonWrongPassword, identity.ReasonOf(try("")), "nor does it end the rest")
+	require.Equal(t, identity.ReasonUnavailable, identity.ReasonOf(try("x")))
+	require.ErrorIs(t, try("x"), gobreaker.ErrOpenState)
 }
 
 func TestABreakerSparesCallersAndTheVerifier(t *testing.T) {

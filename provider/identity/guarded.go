@@ -21,6 +21,10 @@ type GuardedOptions struct {
 	Log           *slog.Logger
 }
 
+// ErrNotAsked is in the cause of what an authenticator says without asking anybody:
+// that is no sign that whom it asks is there.
+var ErrNotAsked = errors.New("nobody was asked")
+
 // Guarded keeps an authenticator that asks others from taking us along when
 // they are slow or away: each question has its time, only so many are asked at
 // once, and after some failures in a row nobody is asked for a while, so that
@@ -49,6 +53,7 @@ func NewGuarded(o GuardedOptions) (*Guarded, error) {
 		Name: o.Name, Timeout: o.Rest, MaxRequests: 1,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= o.Failures },
 		IsSuccessful: func(err error) bool { return !away(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, ErrNotAsked) },
 		OnStateChange: func(name string, _, to gobreaker.State) {
 			o.Log.LogAttrs(context.Background(), slog.LevelWarn, "breaker of a password verifier",
 				slog.String("verifier", name), slog.String("state", to.String()))
