@@ -90,8 +90,10 @@ func TestAnAdministratorLinksAndUnlinksUsers(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(stdout), &shown))
 	require.Len(t, shown.Links, 3)
 	require.Equal(t, []string{"entra", "https://login.example/t1/v2.0", "git", "https://github.com", "42", "admin", "old-desk", "https://desk.example"},
-		[]string{shown.Links[0].Connector, shown.Links[0].Issuer, shown.Links[1].Connector, shown.Links[1].Issuer, shown.Links[1].Subject, shown.Links[1].Origin,
-			shown.Links[2].Connector, shown.Links[2].Issuer})
+		[]string{
+			shown.Links[0].Connector, shown.Links[0].Issuer, shown.Links[1].Connector, shown.Links[1].Issuer, shown.Links[1].Subject, shown.Links[1].Origin,
+			shown.Links[2].Connector, shown.Links[2].Issuer,
+		})
 
 	cfg := testConfig(t, dir)
 	p, err := open(t.Context(), cfg, t.Output())
