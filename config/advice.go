@@ -29,6 +29,12 @@ func (c *Config) advice() []rule {
 		rs = append(rs, rule{fmt.Sprintf("trusted_proxies[%d]", i), p.Bits() == 0, "lets every client choose the address it seems to come from", "name the proxy's own network"})
 	}
 	rs = append(rs, c.databaseAdvice()...)
+	for i := range c.Connectors {
+		rs = append(rs, rule{
+			fmt.Sprintf("connectors[%d].mapping.allow", i), c.Connectors[i].open(), "is missing: anybody in the world can make an account there, and so become a user here",
+			`write who may come in, such as '"9919" in claims.group_ids', or create: false`,
+		})
+	}
 	for i, x := range c.Clients {
 		at := fmt.Sprintf("clients[%d].", i)
 		n := len(x.Secret.Reveal())
@@ -42,6 +48,14 @@ func (c *Config) advice() []rule {
 		})
 	}
 	return rs
+}
+
+// open reports whether everybody is let in who has an account where everybody can have
+// one.
+func (x *Connector) open() bool {
+	issuer, _ := x.keyedBy()
+	public := issuer == "https://accounts.google.com" || issuer == publicBase("github") || issuer == publicBase("gitlab")
+	return public && x.Create && !x.Disabled && x.Mapping.Allow == ""
 }
 
 func (c *Config) databaseAdvice() []rule {

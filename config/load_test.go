@@ -108,16 +108,30 @@ func TestWarnings(t *testing.T) {
 	}, got)
 
 	for name, text := range map[string]string{
-		"issuer: is http on loopback":                 "issuer: http://localhost:8080",
-		"issuer: is https, but there is neither":      "issuer: https://login.example.com",
-		"database: is in the folder for temporary":    "database: " + filepath.Join(t.TempDir(), "keyway.db"),
-		"clients[0].secret: looks guessable; make on": "clients: [{client_id: a, secret: env:GUESSABLE, grant_types: [client_credentials]}]",
+		"issuer: is http on loopback":                  "issuer: http://localhost:8080",
+		"issuer: is https, but there is neither":       "issuer: https://login.example.com",
+		"database: is in the folder for temporary":     "database: " + filepath.Join(t.TempDir(), "keyway.db"),
+		"clients[0].secret: looks guessable; make on":  "clients: [{client_id: a, secret: env:GUESSABLE, grant_types: [client_credentials]}]",
+		"connectors[0].mapping.allow: is missing: any": "connectors: [{id: git, type: oauth, client_id: k, oauth: {preset: github}}]",
+		"connectors[1].mapping.allow: is missing: any": "connectors: [{id: a, issuer: https://corp.example, client_id: k}, {id: g, issuer: https://accounts.google.com, client_id: k}]",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, warnings, err := Parse("keyway.yaml", []byte("secret: env:SECRET\n"+text+"\n"), testEnv)
 			require.NoError(t, err)
 			require.Contains(t, fmt.Sprint(warnings), name)
 		})
+	}
+}
+
+func TestAConnectorThatLetsFewInNeedsNoWarning(t *testing.T) {
+	for _, text := range []string{
+		"{id: git, type: oauth, client_id: k, oauth: {preset: github}, mapping: {allow: 'claims.login == \"ann\"'}}",
+		"{id: git, type: oauth, client_id: k, oauth: {preset: github}, create: false}", "{id: git, type: oauth, client_id: k, oauth: {preset: github}, disabled: true}",
+		"{id: git, type: oauth, client_id: k, oauth: {preset: gitlab, base_url: 'https://git.corp.example'}}", "{id: corp, issuer: https://corp.example, client_id: k}",
+	} {
+		_, warnings, err := Parse("keyway.yaml", []byte("secret: env:SECRET\nconnectors: ["+text+"]\n"), testEnv)
+		require.NoError(t, err)
+		require.NotContains(t, fmt.Sprint(warnings), "mapping.allow", text)
 	}
 }
 
