@@ -269,8 +269,10 @@ func TestLogoutTokens(t *testing.T) {
 		"with a text as event": func(m map[string]any) {
 			m["events"] = map[string]any{"http://schemas.openid.net/event/backchannel-logout": "yes"}
 		},
-		"with an endless jti": func(m map[string]any) { m["jti"] = strings.Repeat("j", 300) },
-		"that has expired":    func(m map[string]any) { m["exp"] = s.Now().Add(-time.Hour).Unix() },
+		"with a NUL in its sid": func(m map[string]any) { m["sid"] = "s\x001" },
+		"with a NUL in its sub": func(m map[string]any) { m["sub"] = "u\x001" },
+		"with an endless jti":   func(m map[string]any) { m["jti"] = strings.Repeat("j", 300) },
+		"that has expired":      func(m map[string]any) { m["exp"] = s.Now().Add(-time.Hour).Unix() },
 	} {
 		t.Run("a logout token "+name+" is refused", func(t *testing.T) {
 			_, err := c.VerifyLogout(t.Context(), claims(change))

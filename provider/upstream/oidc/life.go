@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 
 	coreosoidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -160,6 +161,8 @@ func (c *Connector) judgeLogout(t *coreosoidc.LogoutToken) error {
 	switch {
 	case !event || text("sub") != t.Subject || text("sid") != t.SessionID || text("jti") != t.TokenID || len(t.TokenID) > maxLogoutID:
 		return upstream.Fail(upstream.Untrusted, "a claim of the logout token is malformed")
+	case strings.Contains(t.Subject+t.SessionID, "\x00"): // which PostgreSQL answers by an error, and the upstream would try again for ever
+		return upstream.Fail(upstream.Untrusted, "there is a NUL in the logout token")
 	case t.IssuedAt.After(now.Add(c.options.Skew)), now.Sub(t.IssuedAt) > maxIssued:
 		return upstream.Fail(upstream.Untrusted, "iat of the logout token is far off")
 	}
