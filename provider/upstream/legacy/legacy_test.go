@@ -137,23 +137,29 @@ func TestWhatAnswersMean(t *testing.T) {
 }
 
 func TestAPasswordIsNotSentTwice(t *testing.T) {
-	var s *server
-	s = newServer(t, func(w http.ResponseWriter) {
-		if s.asked.Load() == 1 { // the connection is kept
-			saying(200, `{"id": 7}`)(w)
-			return
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodGet} {
+		var s *server
+		s = newServer(t, func(w http.ResponseWriter) {
+			if s.asked.Load() == 1 { // the connection is kept
+				saying(200, `{"id": 7}`)(w)
+				return
+			}
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_ = conn.Close() // it was read, and maybe counted
+			}
+		})
+		d := described()
+		if d.Request.Method = method; method == http.MethodGet {
+			d.Request.Query, d.Request.Fields = d.Request.Fields, nil
 		}
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err == nil {
-			_ = conn.Close() // it was read, and maybe counted
-		}
-	})
-	v := s.verifier(t, described(), nil)
-	_, err := v.Verify(t.Context(), login())
-	require.NoError(t, err)
-	_, err = v.Verify(t.Context(), login())
-	require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
-	require.Equal(t, int32(2), s.asked.Load())
+		v := s.verifier(t, d, nil)
+		_, err := v.Verify(t.Context(), login())
+		require.NoError(t, err)
+		_, err = v.Verify(t.Context(), login())
+		require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
+		require.Equal(t, int32(2), s.asked.Load(), method)
+	}
 }
 
 func TestAServerThatIsAway(t *testing.T) {

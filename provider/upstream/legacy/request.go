@@ -58,6 +58,7 @@ func (c *compiled) request(ctx context.Context, base string, a ask) (*http.Reque
 	if err != nil {
 		return nil, errors.New("the request cannot be made")
 	}
+	r.Close = r.Method == http.MethodGet // Go would send it again where a kept connection breaks
 	r.URL.RawQuery = values(query).Encode()
 	r.Header.Set("Accept", "application/json, */*;q=0.5")
 	if kind != "" {
