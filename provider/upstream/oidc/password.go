@@ -35,7 +35,11 @@ func (c *Connector) Verify(ctx context.Context, l *upstream.Login) (*upstream.Pe
 		return nil, err
 	}
 	if raw, ok := tokens.Extra("id_token").(string); ok && raw != "" {
-		return c.person(ctx, m, tokens, nil)
+		p, err := c.person(ctx, m, tokens, nil)
+		if errors.Is(err, errTenant) { // anybody may have a tenant of their own: no outage, or they could open the breaker
+			return nil, &upstream.Error{Kind: upstream.Disabled, Err: errTenant}
+		}
+		return p, err
 	}
 	if len(c.options.Tenants)+len(c.options.RequireACR) > 0 {
 		return nil, upstream.Fail(upstream.Untrusted, "no ID token, which alone says the tenant and how somebody signed in")
@@ -71,10 +75,15 @@ func passwordError(err error) error {
 	if !errors.As(err, &said) || said.Response == nil || said.Response.StatusCode >= http.StatusInternalServerError {
 		return codeflow.TokenError(err)
 	}
-	if code := said.ErrorCode; code == "invalid_grant" || code == "interaction_required" {
-		return upstream.Fail(entraKind(said.Body), fmt.Sprintf("token endpoint: status %d, %s", said.Response.StatusCode, code))
+	kind := upstream.Disabled
+	switch said.ErrorCode {
+	case "invalid_grant", "interaction_required":
+		kind = entraKind(said.Body)
+	case "mfa_required": // by Auth0, of a right password
+	default:
+		return codeflow.TokenError(err)
 	}
-	return codeflow.TokenError(err)
+	return upstream.Fail(kind, fmt.Sprintf("token endpoint: status %d, %s", said.Response.StatusCode, said.ErrorCode))
 }
 
 // entraKind reads the numbers by which Entra ID says more than invalid_grant does.

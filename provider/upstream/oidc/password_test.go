@@ -93,6 +93,7 @@ func TestWhatATokenEndpointSaysOfAPassword(t *testing.T) {
 		"expired, by Entra ID":           {400, `{"error":"invalid_grant","error_codes":[50055]}`, upstream.Expired},
 		"disabled, by Entra ID":          {400, `{"error":"invalid_grant","error_codes":[50057]}`, upstream.Disabled},
 		"a second factor, by Entra ID":   {400, `{"error":"interaction_required","error_codes":[50076]}`, upstream.Disabled},
+		"a second factor, by Auth0":      {403, `{"error":"mfa_required","mfa_token":"x"}`, upstream.Disabled},
 		"numbers that are none":          {400, `{"error":"invalid_grant","error_codes":"50034"}`, upstream.Wrong},
 		"no":                             {403, `{"error":"access_denied"}`, upstream.Refused},
 		"that we are somebody else":      {401, `{"error":"invalid_client"}`, upstream.Unavailable},
@@ -128,7 +129,11 @@ func TestAnIDTokenOfAPasswordIsJudgedAsAnyOther(t *testing.T) {
 		require.Equal(t, upstream.Untrusted, upstream.KindOf(err), name)
 	}
 	s := newIDP(t)
+	s.Metadata = map[string]any{"issuer": s.URL + "/{tenantid}/v2.0"}
+	s.Lie = func(claims map[string]any) { claims["tid"], claims["iss"] = "t2", s.URL+"/t2/v2.0" }
+	_, err := s.connector(t, func(o *oidc.Options) { o.Tenants = []string{"t1"} }).Verify(t.Context(), login())
+	require.Equal(t, upstream.Disabled, upstream.KindOf(err), "who made a tenant for it must not open the breaker: %v", err)
 	s.Close()
-	_, err := s.connector(t).Verify(t.Context(), login())
+	_, err = s.connector(t).Verify(t.Context(), login())
 	require.Equal(t, upstream.Unavailable, upstream.KindOf(err))
 }

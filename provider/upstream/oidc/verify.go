@@ -109,6 +109,8 @@ func (c *Connector) fetchKeys(ctx context.Context, m *metadata, token string) er
 	return nil
 }
 
+var errTenant = errors.New("the tenant is not one of those who may sign in")
+
 func untrusted(err error) error { return &upstream.Error{Kind: upstream.Untrusted, Err: err} }
 
 // judge is what go-oidc leaves to its caller.
@@ -134,7 +136,7 @@ func (c *Connector) judge(m *metadata, id *coreosoidc.IDToken, accessToken strin
 	case id.IssuedAt.After(now.Add(c.options.Skew)), now.Sub(id.IssuedAt) > maxIssued:
 		return upstream.Fail(upstream.Untrusted, "iat is far off")
 	case len(c.options.Tenants) > 0 && !c.ofTenant(m.issuer, id.Issuer, s.Tenant):
-		return upstream.Fail(upstream.Untrusted, "the tenant is not one of those who may sign in")
+		return untrusted(errTenant)
 	}
 	if id.AccessTokenHash != "" {
 		if err := id.VerifyAccessToken(accessToken); err != nil {
