@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // newest is the version of the last file in migrations.
-const newest = 15
+const newest = 14
 
 // migrate brings the tables to the newest version. On a database that is there
 // already it costs one query.
