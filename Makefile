@@ -21,7 +21,7 @@ demo: build ## start the demo: all legacy systems on an embedded SQLite
 
 .PHONY: test
 test: test-needs ## run every suite, installing what it needs
-	$(GO) test -race -tags $(TAGS) -timeout 20m ./...
+	$(GO) test -race -tags $(TAGS) -timeout 40m ./...
 
 .PHONY: test-needs
 test-needs:
@@ -30,7 +30,7 @@ test-needs:
 .PHONY: test-upstreams
 test-upstreams: ## run what needs servers too heavy for test, installing them
 	@scripts/test-upstreams-needs.sh
-	$(GO) test -race -tags $(TAGS),upstreams -timeout 20m -run '^TestWith(Samba|Node|SimpleSAMLphp)' ./provider/upstream/... ./cmd/keyway
+	$(GO) test -race -tags $(TAGS),upstreams -timeout 40m -run '^TestWith(Samba|Node|SimpleSAMLphp)' ./provider/upstream/... ./cmd/keyway
 
 .PHONY: lint
 lint: ## check the code
