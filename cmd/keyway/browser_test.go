@@ -95,10 +95,13 @@ func (p *person) presses(id, next string) {
 	p.do(chromedp.Click(chromedp.ID(id)), chromedp.WaitVisible(chromedp.ID(next)))
 }
 
-// enters a text instead of what a field has.
+// enters a text instead of what a field has, key by key. The driver's own way
+// (Clear, SendKeys) reads a field's attributes while it writes them.
 func (p *person) enters(id, text string) {
 	p.Helper()
-	p.do(chromedp.Clear(chromedp.ID(id)), chromedp.SendKeys(chromedp.ID(id), text))
+	field := chromedp.ID(id)
+	empty := chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.getElementById(%q).value = ""; undefined`, id))
+	p.do(chromedp.WaitVisible(field), empty, chromedp.Focus(field), chromedp.KeyEvent(text))
 }
 
 // reads the visible text of an element.

@@ -148,8 +148,9 @@ func TestWithSimpleSAMLphpInABrowser(t *testing.T) {
 	d, _ := startBehindSimpleSAML(t, g, "", `{}`)
 	p := newPerson(startBrowser(t), t, "")
 	p.open(g.config.AuthCodeURL("state", oauth2.S256ChallengeOption("v"), oauth2.SetAuthURLParam("connector", "corp")))
-	p.do(chromedp.WaitVisible(chromedp.ID("username")), chromedp.SendKeys(chromedp.ID("username"), "alice"), chromedp.SendKeys(chromedp.ID("password"), "correct-horse"),
-		chromedp.Submit(chromedp.ID("password")))
+	p.enters("username", "alice")
+	p.enters("password", "correct-horse")
+	p.do(chromedp.Submit(chromedp.ID("password")))
 	require.Eventually(t, func() bool { return strings.HasPrefix(p.at(), g.URL) }, patience, patience/100)
 	require.NotEmpty(t, mustParse(t, p.at()).Query().Get("code"))
 	require.Equal(t, []string{"user_provisioned", "login"}, d.upstreamEvents(t))
